@@ -1,0 +1,329 @@
+//! The light chain: verified headers without blocks.
+//!
+//! A [`HeaderChain`] applies every rule that a header can be held to without its block: work,
+//! difficulty, signatures, time, and the spacing rule with the node set that it follows through
+//! [`NodeUpdate`]s. What it cannot know: whether transactions are valid, and whether a change of the
+//! node set was left out by whoever gave the links; ask several nodes.
+
+use std::collections::BTreeMap;
+
+use bincode::{Decode, Encode};
+
+use crate::codec::{self, Canonical, CodecError};
+use crate::hash::Hash256;
+use crate::header::{CheckedHeader, Header, Parent, SIGNED_HEADER_LEN, SignedHeader};
+use crate::limits::CHAIN_SPEC_BYTES_MAX;
+use crate::registry::{Commitments, NodeSet};
+use crate::rules::HeaderError;
+use crate::spec::{ChainSpec, Network, SpecError};
+use crate::target::{Target, Work};
+
+/// A header's commitments opened where its block changed the node set.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct NodeUpdate {
+    /// The header's history root.
+    pub history: Hash256,
+    /// The header's accounts root.
+    pub accounts: Hash256,
+    /// The node set after the block.
+    pub nodes: NodeSet,
+}
+
+impl Canonical for NodeUpdate {
+    const MAX: usize = 64 + NodeSet::MAX;
+}
+
+impl NodeUpdate {
+    /// What the header's commitments must be.
+    pub fn commitments(&self) -> Hash256 {
+        Commitments { history: self.history, nodes: self.nodes.root(), accounts: self.accounts }.hash()
+    }
+}
+
+/// One step of a light chain.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Link {
+    /// Header and signature.
+    pub header: SignedHeader,
+    /// The node set, where the block changed it.
+    pub update: Option<NodeUpdate>,
+}
+
+impl Canonical for Link {
+    const MAX: usize = SIGNED_HEADER_LEN + 1 + NodeUpdate::MAX;
+}
+
+/// Why bytes are no chain of headers, or not a valid one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChainError {
+    /// The file does not begin as one of headers does.
+    #[error("not a file of headers")]
+    Foreign,
+    /// The bytes end in the middle of something.
+    #[error("cut off at byte {at}")]
+    Truncated {
+        /// Offset of what is cut.
+        at: usize,
+    },
+    /// The chain spec inside is none.
+    #[error("chain spec: {0}")]
+    SpecCodec(CodecError),
+    /// The chain spec inside breaks a rule.
+    #[error("chain spec: {0}")]
+    Spec(#[from] SpecError),
+    /// A link is no canonical encoding.
+    #[error("link at byte {at}: {error}")]
+    Link {
+        /// Offset of the link.
+        at: usize,
+        /// What is wrong.
+        error: CodecError,
+    },
+    /// A header breaks a rule.
+    #[error("header at height {height}: {error}")]
+    Header {
+        /// Height that the header should have.
+        height: u64,
+        /// The rule.
+        error: HeaderError,
+    },
+}
+
+/// Begins a file of headers; then a length and the chain spec's bytes, then links.
+pub const HEADERS_MAGIC: &[u8; 21] = b"DRONECHAIN HEADERS 1\n";
+
+/// Splits concatenated links, each a 4-byte little-endian length and the canonical bytes.
+pub fn decode_links(bytes: &[u8]) -> Result<Vec<Link>, ChainError> {
+    let mut links = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let link = framed(bytes, &mut at, Link::MAX)?;
+        let start = at - link.len();
+        links.push(codec::decode(link).map_err(|error| ChainError::Link { at: start, error })?);
+    }
+    Ok(links)
+}
+
+/// Appends a link with its length.
+pub fn encode_link(link: &Link, out: &mut Vec<u8>) {
+    put_framed(&codec::encode(link), out);
+}
+
+fn put_framed(bytes: &[u8], out: &mut Vec<u8>) {
+    let len = u32::try_from(bytes.len()).expect("canonical encodings are far below 4 GiB");
+    out.extend_from_slice(&len.to_le_bytes());
+    out.extend_from_slice(bytes);
+}
+
+fn framed<'a>(bytes: &'a [u8], at: &mut usize, max: usize) -> Result<&'a [u8], ChainError> {
+    let cut = ChainError::Truncated { at: *at };
+    let (len, rest) = bytes[*at..].split_first_chunk::<4>().ok_or(cut.clone())?;
+    let len = u32::from_le_bytes(*len) as usize;
+    if len > max {
+        return Err(ChainError::Link { at: *at, error: CodecError::TooLong { found: len, max } });
+    }
+    let body = rest.get(..len).ok_or(cut)?;
+    *at += 4 + len;
+    Ok(body)
+}
+
+/// A verified chain of headers from genesis to a tip.
+#[derive(Debug, Clone)]
+pub struct HeaderChain {
+    spec: ChainSpec,
+    network: Network,
+    genesis: Header,
+    /// Height 1 at index 0.
+    links: Vec<Step>,
+    heights: BTreeMap<Hash256, u64>,
+    /// Node sets by the height that brought them; genesis's at 0.
+    sets: BTreeMap<u64, NodeSet>,
+}
+
+#[derive(Debug, Clone)]
+struct Step {
+    hash: Hash256,
+    work: Work,
+    target: Target,
+    link: Link,
+}
+
+impl HeaderChain {
+    /// The chain that has only the genesis block of `spec`.
+    pub fn new(spec: ChainSpec) -> Result<Self, SpecError> {
+        spec.check()?;
+        let network = spec.network();
+        let genesis = spec.genesis();
+        let nodes = spec.genesis_state().registry.node_set();
+        Ok(Self {
+            network,
+            links: Vec::new(),
+            heights: BTreeMap::from([(genesis.hash(), 0)]),
+            sets: BTreeMap::from([(0, nodes)]),
+            genesis,
+            spec,
+        })
+    }
+
+    /// The chain spec it started from.
+    pub fn spec(&self) -> &ChainSpec {
+        &self.spec
+    }
+
+    /// The network as the rules see it.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Hash of the genesis block.
+    pub fn chain_id(&self) -> Hash256 {
+        self.network.chain_id
+    }
+
+    /// Height of the tip.
+    pub fn height(&self) -> u64 {
+        self.links.len() as u64
+    }
+
+    /// Hash of the tip.
+    pub fn tip(&self) -> Hash256 {
+        self.links.last().map_or(self.network.chain_id, |step| step.hash)
+    }
+
+    /// Work up to the tip.
+    pub fn work(&self) -> Work {
+        self.links.last().map_or(Work::ZERO, |step| step.work)
+    }
+
+    fn step(&self, height: u64) -> Option<&Step> {
+        self.links.get(usize::try_from(height.checked_sub(1)?).ok()?)
+    }
+
+    /// The header at `height`.
+    pub fn header(&self, height: u64) -> Option<&Header> {
+        if height == 0 { Some(&self.genesis) } else { self.step(height).map(|step| &step.link.header.header) }
+    }
+
+    /// The hash of the block at `height`.
+    pub fn hash(&self, height: u64) -> Option<Hash256> {
+        if height == 0 { Some(self.network.chain_id) } else { self.step(height).map(|step| step.hash) }
+    }
+
+    /// The height of a block on this chain.
+    pub fn height_of(&self, hash: &Hash256) -> Option<u64> {
+        self.heights.get(hash).copied()
+    }
+
+    /// Blocks from `height` to the tip, itself included: 1 when it is the tip.
+    pub fn confirmations(&self, height: u64) -> u64 {
+        (self.height() + 1).saturating_sub(height)
+    }
+
+    /// The link at `height`, at least 1.
+    pub fn link(&self, height: u64) -> Option<&Link> {
+        self.step(height).map(|step| &step.link)
+    }
+
+    /// The node set after the block at `height`.
+    pub fn node_set(&self, height: u64) -> &NodeSet {
+        self.sets.range(..=height).next_back().expect("genesis has a set").1
+    }
+
+    fn parent(&self) -> Parent {
+        match self.links.last() {
+            None => self.network.genesis_parent,
+            Some(step) => Parent {
+                hash: step.hash,
+                height: self.height(),
+                time_ms: step.link.header.header.time_ms,
+                target: step.target,
+                grandparent_time_ms: self.header(self.height() - 1).map(|header| header.time_ms),
+            },
+        }
+    }
+
+    /// Verifies the next link under every rule but H12, which needs a clock.
+    pub fn push(&mut self, link: Link) -> Result<(), HeaderError> {
+        let checked = link.header.clone().check(&self.network)?;
+        self.push_checked(&checked, link.update)
+    }
+
+    fn push_checked(
+        &mut self,
+        checked: &CheckedHeader,
+        update: Option<NodeUpdate>,
+    ) -> Result<(), HeaderError> {
+        checked.check_lineage(&self.network, &self.parent())?;
+        if let Some(update) = &update {
+            let (found, expected) = (update.commitments(), checked.header().commitments);
+            if found != expected {
+                return Err(HeaderError::NodeSet { found, expected });
+            }
+        }
+        let nodes = update.as_ref().map_or_else(|| self.node_set(self.height()), |update| &update.nodes);
+        let miners = self.links.iter().rev().map(|step| step.link.header.header.miner);
+        checked.check_miner(nodes, miners)?;
+        let height = self.height() + 1;
+        if let Some(update) = &update {
+            self.sets.insert(height, update.nodes.clone());
+        }
+        self.heights.insert(checked.hash(), height);
+        self.links.push(Step {
+            hash: checked.hash(),
+            work: self.work().saturating_add(checked.target().work()),
+            target: checked.target(),
+            link: Link { header: checked.signed().clone(), update },
+        });
+        Ok(())
+    }
+
+    /// Cuts the chain back to `height`.
+    pub fn truncate(&mut self, height: u64) {
+        let keep = usize::try_from(height).unwrap_or(usize::MAX).min(self.links.len());
+        for step in self.links.drain(keep..) {
+            self.heights.remove(&step.hash);
+        }
+        self.sets.retain(|since, _| *since <= height);
+    }
+
+    /// The bytes of a file of headers: magic, chain spec, links.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = self.file_head();
+        for step in &self.links {
+            encode_link(&step.link, &mut bytes);
+        }
+        bytes
+    }
+
+    /// Magic and chain spec: how a file of headers begins.
+    pub fn file_head(&self) -> Vec<u8> {
+        let mut bytes = HEADERS_MAGIC.to_vec();
+        put_framed(&codec::encode(&self.spec), &mut bytes);
+        bytes
+    }
+
+    /// Reads a file of headers and verifies every one from genesis.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ChainError> {
+        let rest = bytes.strip_prefix(HEADERS_MAGIC).ok_or(ChainError::Foreign)?;
+        let mut at = 0;
+        let spec = framed(rest, &mut at, CHAIN_SPEC_BYTES_MAX)?;
+        let mut chain = Self::new(codec::decode(spec).map_err(ChainError::SpecCodec)?)?;
+        let links = decode_links(&rest[at..]).map_err(|error| error.moved(HEADERS_MAGIC.len() + at))?;
+        for link in links {
+            let height = chain.height() + 1;
+            chain.push(link).map_err(|error| ChainError::Header { height, error })?;
+        }
+        Ok(chain)
+    }
+}
+
+impl ChainError {
+    /// The same error where offsets count from `by` bytes earlier.
+    fn moved(self, by: usize) -> Self {
+        match self {
+            Self::Truncated { at } => Self::Truncated { at: at + by },
+            Self::Link { at, error } => Self::Link { at: at + by, error },
+            Self::Foreign | Self::SpecCodec(_) | Self::Spec(_) | Self::Header { .. } => self,
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Every bound of the protocol, in one place. A value beyond its bound is refused, never cut.
+
+/// Leaves of one batch: a body of 65,536 hashes is 2 MiB.
+pub const LEAVES_MAX: u32 = 65_536;
+/// Transactions of one block.
+pub const BLOCK_TXS_MAX: usize = 4_096;
+/// Encoded bytes of one block's transactions.
+pub const BLOCK_BYTES_MAX: usize = 1 << 20;
+/// Encoded bytes of one transaction.
+pub const TX_BYTES_MAX: usize = 16 << 10;
+/// Admins of a network; also the most approvals of a transaction.
+pub const ADMINS_MAX: usize = 32;
+/// Nodes that a chain spec names.
+pub const GENESIS_NODES_MAX: usize = 256;
+/// Bytes of a device's kind, e.g. `multicopter`.
+pub const DEVICE_KIND_MAX: usize = 32;
+/// Bytes of a device's area, e.g. the name of a site.
+pub const DEVICE_AREA_MAX: usize = 64;
+/// Bytes of a network's name.
+pub const NETWORK_NAME_MAX: usize = 32;
+/// Encoded bytes of a chain spec.
+pub const CHAIN_SPEC_BYTES_MAX: usize = 32 << 10;
+/// Bytes of a chain spec's TOML.
+pub const CHAIN_SPEC_TOML_MAX: usize = 256 << 10;
+/// Registry entries of nodes that one node set may carry.
+pub const NODES_MAX: usize = 4_096;
+/// Encoded bytes of one wire message.
+pub const MESSAGE_BYTES_MAX: usize = 4 << 20;
+/// Headers in one answer.
+pub const HEADERS_PER_MESSAGE: usize = 2_000;
+/// Blocks in one answer.
+pub const BLOCKS_PER_MESSAGE: usize = 64;
+/// Hashes of a locator: enough for 2^28 blocks.
+pub const LOCATOR_MAX: usize = 64;
+/// Items of a Merkle path: a tree of 2^32 leaves is 32 deep.
+pub const PATH_MAX: usize = 32;
+/// Bytes of a receipt's JSON.
+pub const RECEIPT_BYTES_MAX: usize = 128 << 10;
+/// Bytes of one record.
+pub const RECORD_BYTES_MAX: usize = 64 << 10;
+/// Least time that a block may be ahead of the own clock, in ms, whatever the block time.
+pub const FUTURE_MIN_MS: u64 = 10_000;
+/// The same as a multiple of the block time.
+pub const FUTURE_BLOCK_TIMES: u64 = 3;
+/// Solve times count at most this many block times (SPEC.md, "Difficulty").
+pub const SOLVE_TIME_CAP: u64 = 12;
+/// Half-life of the difficulty rule, in block times.
+pub const HALF_LIFE: u64 = 20;

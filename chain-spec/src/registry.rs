@@ -1,0 +1,320 @@
+//! Who may do what: entries of nodes and of accounts, in order of admission.
+//!
+//! The entries are committed in every header (`commitments`), so that a receipt can carry proof of
+//! who was entitled and a light client can follow the set of miners. `ready` is part of the
+//! committed entry because the spacing rule counts it: without it a light client could not know n.
+
+use std::collections::BTreeMap;
+
+use bincode::{Decode, Encode};
+use serde::{Deserialize, Serialize};
+
+use crate::codec::{self, Canonical};
+use crate::hash::{Hash256, sha256};
+use crate::key::PublicKey;
+use crate::limits::NODES_MAX;
+use crate::merkle;
+
+/// What a key was admitted as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Mines and serves; its key is also its peer identity.
+    Node,
+    /// Anchors data and commands, enrols devices.
+    Controller,
+    /// A cloud server or auditor: anchors accesses.
+    Operator,
+    /// A drone or other device: signs records.
+    Device,
+}
+
+/// A committed registry entry. Heights are those of the blocks that changed it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct Entry {
+    /// The admitted key.
+    pub key: PublicKey,
+    /// Its role.
+    pub role: Role,
+    /// The controller that enrolled a device; none for others.
+    pub owner: Option<PublicKey>,
+    /// Height of admission; 0 for what the chain spec names.
+    pub admitted: u64,
+    /// Height at which a node announced that it is ready to mine.
+    pub ready: Option<u64>,
+    /// Height from which on what the key signed is in doubt, as claimed by its revocation.
+    pub suspect_since: Option<u64>,
+    /// Height of revocation.
+    pub revoked: Option<u64>,
+}
+
+impl Canonical for Entry {
+    const MAX: usize = 32 + 4 + 33 + 8 + 3 * 9;
+}
+
+impl Entry {
+    /// An entry of `key` as of its admission.
+    pub fn new(key: PublicKey, role: Role, owner: Option<PublicKey>, admitted: u64) -> Self {
+        Self { key, role, owner, admitted, ready: None, suspect_since: None, revoked: None }
+    }
+
+    /// The leaf under which the entry is committed: SHA-256 of its canonical encoding.
+    pub fn leaf(&self) -> Hash256 {
+        sha256(&[&codec::encode(self)])
+    }
+
+    /// Whether the node may make the block at `height`: ready before it and not revoked up to it.
+    pub fn may_mine(&self, height: u64) -> bool {
+        self.role == Role::Node && self.revoked.is_none() && self.ready.is_some_and(|ready| ready < height)
+    }
+}
+
+/// All node entries after a block's transactions, in order of admission.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Default)]
+pub struct NodeSet(pub Vec<Entry>);
+
+impl Canonical for NodeSet {
+    const MAX: usize = 8 + NODES_MAX * Entry::MAX;
+}
+
+impl NodeSet {
+    /// The root under which the set is committed.
+    pub fn root(&self) -> Hash256 {
+        merkle::root(&self.0.iter().map(Entry::leaf).collect::<Vec<_>>())
+    }
+
+    /// The entry of `key`.
+    pub fn entry(&self, key: &PublicKey) -> Option<&Entry> {
+        self.0.iter().find(|entry| entry.key == *key)
+    }
+
+    /// s = floor(n/2) + 1 of the spacing rule for the block at `height`; the set is the one after that block.
+    pub fn spacing(&self, height: u64) -> u64 {
+        spacing(self.0.iter(), height)
+    }
+}
+
+fn spacing<'a>(entries: impl Iterator<Item = &'a Entry>, height: u64) -> u64 {
+    entries.filter(|entry| entry.may_mine(height)).count() as u64 / 2 + 1
+}
+
+/// What `commitments` in a header is the hash of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct Commitments {
+    /// Root of the mountain range over all earlier block hashes.
+    pub history: Hash256,
+    /// Root over the node entries after the block's transactions.
+    pub nodes: Hash256,
+    /// Root over the account entries after the block's transactions.
+    pub accounts: Hash256,
+}
+
+impl Commitments {
+    /// `SHA-256(history ++ nodes ++ accounts)`.
+    pub fn hash(&self) -> Hash256 {
+        sha256(&[&self.history.0, &self.nodes.0, &self.accounts.0])
+    }
+}
+
+/// An entry with what the ledger keeps beside it, uncommitted.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Account {
+    /// The committed part.
+    pub entry: Entry,
+    /// The sequence that this sender's next transaction must have.
+    pub next_sequence: u64,
+}
+
+impl Canonical for Account {
+    const MAX: usize = Entry::MAX + 8;
+}
+
+/// Where an account stands: in which roll, and its index in order of admission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub struct Place {
+    /// Which of the two rolls.
+    pub roll: Roll,
+    /// Index in order of admission.
+    pub index: u32,
+}
+
+/// The two rolls of the registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Roll {
+    /// Nodes.
+    Nodes,
+    /// Controllers, operators and devices.
+    Accounts,
+}
+
+impl Roll {
+    /// The roll on which keys of `role` stand.
+    pub fn of(role: Role) -> Self {
+        match role {
+            Role::Node => Self::Nodes,
+            Role::Controller | Role::Operator | Role::Device => Self::Accounts,
+        }
+    }
+}
+
+/// One roll with its leaf hashes and root kept up to date.
+#[derive(Debug, Clone, Default)]
+struct Rolled {
+    accounts: Vec<Account>,
+    leaves: Vec<Hash256>,
+    root: Hash256,
+}
+
+impl Rolled {
+    fn refresh(&mut self, touched: bool) {
+        if touched {
+            self.root = merkle::root(&self.leaves);
+        }
+    }
+}
+
+/// The registry at one tip, in memory.
+#[derive(Debug, Clone, Default)]
+pub struct Registry {
+    nodes: Rolled,
+    accounts: Rolled,
+    places: BTreeMap<PublicKey, Place>,
+}
+
+impl Registry {
+    /// A registry from its rolls, as a store keeps them.
+    pub fn new(nodes: Vec<Account>, accounts: Vec<Account>) -> Self {
+        let mut registry = Self::default();
+        let rolls = [(Roll::Nodes, nodes), (Roll::Accounts, accounts)];
+        for (roll, list) in rolls {
+            for (index, account) in (0..).zip(list) {
+                registry.put(Place { roll, index }, account);
+            }
+        }
+        registry.nodes.refresh(true);
+        registry.accounts.refresh(true);
+        registry
+    }
+
+    fn rolled(&self, roll: Roll) -> &Rolled {
+        match roll {
+            Roll::Nodes => &self.nodes,
+            Roll::Accounts => &self.accounts,
+        }
+    }
+
+    fn rolled_mut(&mut self, roll: Roll) -> &mut Rolled {
+        match roll {
+            Roll::Nodes => &mut self.nodes,
+            Roll::Accounts => &mut self.accounts,
+        }
+    }
+
+    /// Number of accounts on a roll.
+    pub fn len(&self, roll: Roll) -> u32 {
+        u32::try_from(self.rolled(roll).accounts.len()).expect("indices are u32")
+    }
+
+    /// Whether a roll is empty.
+    pub fn is_empty(&self, roll: Roll) -> bool {
+        self.rolled(roll).accounts.is_empty()
+    }
+
+    /// The accounts of a roll in order of admission.
+    pub fn accounts(&self, roll: Roll) -> &[Account] {
+        &self.rolled(roll).accounts
+    }
+
+    /// The committed leaves of a roll in order of admission.
+    pub fn leaves(&self, roll: Roll) -> &[Hash256] {
+        &self.rolled(roll).leaves
+    }
+
+    /// The committed root of a roll.
+    pub fn root(&self, roll: Roll) -> Hash256 {
+        self.rolled(roll).root
+    }
+
+    /// The root of a roll if `changes` were applied to it.
+    pub fn root_with(&self, roll: Roll, changes: &BTreeMap<Place, Account>) -> Hash256 {
+        let rolled = self.rolled(roll);
+        let mut leaves = None;
+        for (place, account) in changes.iter().filter(|(place, _)| place.roll == roll) {
+            let leaf = account.entry.leaf();
+            if rolled.leaves.get(place.index as usize) != Some(&leaf) {
+                let leaves = leaves.get_or_insert_with(|| rolled.leaves.clone());
+                match leaves.get_mut(place.index as usize) {
+                    Some(old) => *old = leaf,
+                    None => leaves.push(leaf),
+                }
+            }
+        }
+        leaves.map_or(rolled.root, |leaves| merkle::root(&leaves))
+    }
+
+    /// Where `key` stands.
+    pub fn place(&self, key: &PublicKey) -> Option<Place> {
+        self.places.get(key).copied()
+    }
+
+    /// The account at `place`.
+    pub fn at(&self, place: Place) -> Option<&Account> {
+        self.rolled(place.roll).accounts.get(place.index as usize)
+    }
+
+    /// The account of `key`.
+    pub fn account(&self, key: &PublicKey) -> Option<&Account> {
+        self.place(key).and_then(|place| self.at(place))
+    }
+
+    /// The node entries as a set of their own.
+    pub fn node_set(&self) -> NodeSet {
+        NodeSet(self.nodes.accounts.iter().map(|account| account.entry.clone()).collect())
+    }
+
+    /// s of the spacing rule for the block at `height`, were this the registry after it.
+    pub fn spacing(&self, height: u64) -> u64 {
+        spacing(self.nodes.accounts.iter().map(|account| &account.entry), height)
+    }
+
+    fn put(&mut self, place: Place, account: Account) {
+        let leaf = account.entry.leaf();
+        self.places.insert(account.entry.key, place);
+        let rolled = self.rolled_mut(place.roll);
+        let index = place.index as usize;
+        if index == rolled.accounts.len() {
+            rolled.accounts.push(account);
+            rolled.leaves.push(leaf);
+        } else {
+            rolled.accounts[index] = account;
+            rolled.leaves[index] = leaf;
+        }
+    }
+
+    /// Writes `changes` in order; new places follow the last without a gap.
+    pub(crate) fn apply(&mut self, changes: &BTreeMap<Place, Account>) {
+        let mut touched = [false; 2];
+        for (place, account) in changes {
+            let old = self.at(*place).map(|old| &old.entry);
+            touched[place.roll as usize] |= old != Some(&account.entry);
+            self.put(*place, account.clone());
+        }
+        self.nodes.refresh(touched[0]);
+        self.accounts.refresh(touched[1]);
+    }
+
+    /// Cuts both rolls to the given lengths, then writes the earlier values back.
+    pub(crate) fn revert(&mut self, nodes: u32, accounts: u32, earlier: &BTreeMap<Place, Account>) {
+        for (roll, len) in [(Roll::Nodes, nodes as usize), (Roll::Accounts, accounts as usize)] {
+            let rolled = self.rolled_mut(roll);
+            let cut: Vec<_> = rolled.accounts.drain(len..).map(|account| account.entry.key).collect();
+            rolled.leaves.truncate(len);
+            rolled.refresh(!cut.is_empty());
+            for key in cut {
+                self.places.remove(&key);
+            }
+        }
+        self.apply(earlier);
+    }
+}

@@ -1,0 +1,1 @@
+//! The dronechain command line.

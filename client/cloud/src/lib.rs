@@ -1,0 +1,1 @@
+//! The cloud server: keeps originals and checks every one against its receipt.

@@ -1,0 +1,1 @@
+//! The control system: verifies drones' records, batches and anchors them, forwards originals.

@@ -1,0 +1,159 @@
+//! One record, one receipt, one header chain: does it verify, and what may be believed.
+//!
+//! No network and no clock. Every byte counts: a record, receipt or header in which one byte was
+//! changed does not verify, and the error names the part.
+
+use std::collections::VecDeque;
+
+use dronechain_chain_spec::chain::HeaderChain;
+use dronechain_chain_spec::hash::{Hash256, sha256};
+use dronechain_chain_spec::merkle;
+use dronechain_chain_spec::receipt::{Part, Proven, ProvenAnchor, Receipt, ReceiptError};
+use dronechain_record::verdict::{EntitlementError, Verdict, assess};
+use dronechain_record::{RecordError, SignedRecord};
+
+use crate::limits::ANCHORS_KEPT;
+
+/// How every record begins: the tag of a COSE_Sign1 and an array of four.
+const RECORD_MAGIC: [u8; 2] = [0xd2, 0x84];
+
+/// What was verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// The record; none for any other file that was anchored by its hash.
+    pub record: Option<SignedRecord>,
+    /// What the receipt proves.
+    pub proven: Proven,
+    /// What may be believed. Never more than [`Verdict::AuthorityUnchecked`] without a record.
+    pub verdict: Verdict,
+}
+
+/// Why it does not verify.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EvidenceError {
+    /// The receipt is malformed, does not match, or leads elsewhere.
+    #[error("{0}")]
+    Receipt(ReceiptError),
+    /// The receipt is of this record, but names another hash.
+    #[error("receipt altered: it names {found}, its path is that of {expected}")]
+    TargetAltered {
+        /// The hash that it names.
+        found: Hash256,
+        /// The record's hash.
+        expected: Hash256,
+    },
+    /// The receipt has JSON fields, or values, that no receipt has.
+    #[error("malformed receipt: it has fields beyond those of a receipt")]
+    Surplus,
+    /// The record is none, or its signature does not hold.
+    #[error("record invalid: {0}")]
+    Record(RecordError),
+    /// Record and proof are sound, but the signer was not entitled.
+    #[error("registry: {0}")]
+    Entitlement(EntitlementError),
+}
+
+impl EvidenceError {
+    /// The part that failed.
+    pub fn part(&self) -> Part {
+        match self {
+            Self::Receipt(error) => error.part(),
+            Self::TargetAltered { .. } => Part::Proof,
+            Self::Surplus => Part::Format,
+            Self::Record(_) => Part::Record,
+            Self::Entitlement(_) => Part::Registry,
+        }
+    }
+}
+
+/// The name of a part, as in JSON.
+pub const fn part_name(part: Part) -> &'static str {
+    match part {
+        Part::Format => "format",
+        Part::Record => "record",
+        Part::Proof => "proof",
+        Part::Transaction => "transaction",
+        Part::BlockPath => "block-path",
+        Part::Header => "header",
+        Part::Registry => "registry",
+    }
+}
+
+/// Verifies evidence against one header chain; what the receipts of a batch share is verified once.
+#[derive(Debug)]
+pub struct Verifier<'a> {
+    chain: &'a HeaderChain,
+    confirmations: u64,
+    /// The last receipts whose anchor was verified, with the result.
+    kept: VecDeque<(Receipt, Result<ProvenAnchor, ReceiptError>)>,
+}
+
+impl<'a> Verifier<'a> {
+    /// A verifier that wants `confirmations` blocks by `chain` (1: the anchor's own).
+    pub fn new(chain: &'a HeaderChain, confirmations: u64) -> Self {
+        Self { chain, confirmations, kept: VecDeque::with_capacity(ANCHORS_KEPT) }
+    }
+
+    /// Verifies the bytes of a record, or of any file, with the JSON of its receipt.
+    ///
+    /// # Errors
+    /// [`EvidenceError`]; the first part that fails.
+    pub fn verify(&mut self, record: Vec<u8>, receipt: &[u8]) -> Result<Evidence, EvidenceError> {
+        let receipt = parse(receipt)?;
+        let target = sha256(&[&record]);
+        self.verify_target(&receipt, target)?;
+        let anchor = self.verify_anchor(&receipt).map_err(EvidenceError::Receipt)?;
+        let proven = anchor.proves(target);
+        let is_record = record.starts_with(&RECORD_MAGIC) || proven.device_entry.is_some();
+        if !is_record {
+            return Ok(Evidence { record: None, proven, verdict: Verdict::AuthorityUnchecked });
+        }
+        let record = SignedRecord::from_bytes(record, &self.chain.chain_id()).map_err(EvidenceError::Record)?;
+        let verdict = assess(&record, &proven).map_err(EvidenceError::Entitlement)?;
+        Ok(Evidence { record: Some(record), proven, verdict })
+    }
+
+    fn verify_target(&self, receipt: &Receipt, target: Hash256) -> Result<(), EvidenceError> {
+        let error = match receipt.verify_target(&target) {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        // If the path is the record's own, it is the receipt that was changed.
+        let arrives = merkle::root_of(&target, receipt.index.into(), receipt.leaf_count.into(), &receipt.path);
+        if target != receipt.target && arrives == Ok(receipt.root) {
+            return Err(EvidenceError::TargetAltered { found: receipt.target, expected: target });
+        }
+        Err(EvidenceError::Receipt(error))
+    }
+
+    fn verify_anchor(&mut self, receipt: &Receipt) -> Result<ProvenAnchor, ReceiptError> {
+        if let Some((_, result)) = self.kept.iter().find(|(kept, _)| same_anchor(kept, receipt)) {
+            return result.clone();
+        }
+        let result = receipt.verify_anchor(self.chain, self.confirmations);
+        if self.kept.len() == ANCHORS_KEPT {
+            self.kept.pop_back();
+        }
+        self.kept.push_front((receipt.clone(), result.clone()));
+        result
+    }
+}
+
+/// Whether two receipts share everything that [`Receipt::verify_anchor`] looks at.
+fn same_anchor(a: &Receipt, b: &Receipt) -> bool {
+    let shared = |receipt: &Receipt| (receipt.source_id, receipt.root, receipt.leaf_count, receipt.chain_id);
+    shared(a) == shared(b) && a.anchor == b.anchor
+}
+
+/// Reads a receipt and holds it to exactly the fields that a receipt has, at every depth.
+fn parse(json: &[u8]) -> Result<Receipt, EvidenceError> {
+    let receipt = Receipt::parse(json).map_err(EvidenceError::Receipt)?;
+    let written = receipt.to_json();
+    // Receipts mostly come as they were written; else compare what they say.
+    if written.as_bytes() == json {
+        return Ok(receipt);
+    }
+    let value = |json| serde_json::from_slice::<serde_json::Value>(json).ok();
+    if value(json) == value(written.as_bytes()) { Ok(receipt) } else { Err(EvidenceError::Surplus) }
+}

@@ -1,0 +1,262 @@
+//! The own verified header chain, on disk.
+//!
+//! The file is the one that `dronechain headers export` writes and
+//! [`HeaderChain::from_bytes`] reads. New links are verified, appended and synced before
+//! [`Headers::sync`] returns; a reorganisation writes the file anew beside the old one and renames.
+//! Links that a crash cut off are dropped and asked for again. The file is locked while it is open:
+//! two writers would mix their links.
+
+mod file;
+
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use dronechain_chain_spec::chain::{ChainError, HeaderChain, Link, encode_link};
+use dronechain_chain_spec::hash::Hash256;
+use dronechain_chain_spec::rules::HeaderError;
+use dronechain_chain_spec::spec::{ChainSpec, SpecError};
+
+use crate::error::ClientError;
+use crate::limits::{HEADERS_PER_REQUEST, SYNC_ROUNDS_MAX};
+use crate::node::NodeClient;
+
+use file::HeadersFile;
+
+/// A header chain and its file.
+#[derive(Debug)]
+pub struct Headers {
+    chain: HeaderChain,
+    file: HeadersFile,
+}
+
+/// What one [`Headers::sync`] changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SyncReport {
+    /// Blocks that came on top.
+    pub added: u64,
+    /// Blocks of the old branch that a reorganisation took off.
+    pub removed: u64,
+    /// The tip now.
+    pub tip: Hash256,
+    /// Its height.
+    pub height: u64,
+}
+
+/// Why the header chain cannot be opened or followed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HeadersError {
+    /// The file could not be read or written.
+    #[error("headers file {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Another process follows headers into this file.
+    #[error("headers file {} is in use by another process", path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is longer than any header chain.
+    #[error("headers file {} has {found} bytes, at most {max} are allowed", path.display())]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// Its bytes.
+        found: u64,
+        /// Bytes allowed.
+        max: u64,
+    },
+    /// The file's bytes are no valid header chain.
+    #[error("headers file {}: {error}", path.display())]
+    Chain {
+        /// The file.
+        path: PathBuf,
+        /// The place and the rule.
+        error: ChainError,
+    },
+    /// The file is of another network.
+    #[error("headers file {} is of network {found}, wanted is {expected}", path.display())]
+    WrongNetwork {
+        /// The file.
+        path: PathBuf,
+        /// The network wanted.
+        expected: Hash256,
+        /// The file's.
+        found: Hash256,
+    },
+    /// The chain spec breaks a rule.
+    #[error("chain spec: {0}")]
+    Spec(#[from] SpecError),
+    /// The node could not be asked.
+    #[error("{0}")]
+    Client(#[from] ClientError),
+    /// The node gave a header that breaks a rule.
+    #[error("{node} gave a bad header at height {height}: {error}")]
+    Header {
+        /// The node's address.
+        node: String,
+        /// The header's height.
+        height: u64,
+        /// The rule.
+        error: HeaderError,
+    },
+}
+
+impl Headers {
+    /// Opens the file at `path`, or makes it with the genesis block of `spec` alone. With `expected`
+    /// only that network is accepted; a file must be of the spec's network in any case.
+    ///
+    /// # Errors
+    /// Every variant of [`HeadersError`] but those of nodes.
+    pub fn open(
+        path: impl Into<PathBuf>,
+        expected: Option<Hash256>,
+        spec: ChainSpec,
+    ) -> Result<Self, HeadersError> {
+        let path = path.into();
+        let chain = HeaderChain::new(spec)?;
+        let found = chain.chain_id();
+        if let Some(expected) = expected.filter(|expected| *expected != found) {
+            return Err(HeadersError::WrongNetwork { path, expected, found });
+        }
+        let (file, chain) = HeadersFile::open(path, chain)?;
+        Ok(Self { chain, file })
+    }
+
+    /// Opens the file of the network that `node` is of, or makes it.
+    ///
+    /// # Errors
+    /// Every variant of [`HeadersError`] but [`HeadersError::Header`].
+    pub async fn follow(
+        path: impl Into<PathBuf>,
+        expected: Option<Hash256>,
+        node: &NodeClient,
+    ) -> Result<Self, HeadersError> {
+        Self::open(path, expected, node.spec().await?)
+    }
+
+    /// The verified chain.
+    pub fn chain(&self) -> &HeaderChain {
+        &self.chain
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// Takes over what `node` has more of. Another branch is taken only if it has more work. Writes
+    /// are durable on return; on an error everything before it is kept.
+    ///
+    /// # Errors
+    /// [`HeadersError::Client`], [`HeadersError::Header`], [`HeadersError::Io`].
+    pub async fn sync(&mut self, node: &NodeClient) -> Result<SyncReport, HeadersError> {
+        let (mut added, mut removed) = (0, 0);
+        for _ in 0..SYNC_ROUNDS_MAX {
+            let height = self.chain.height();
+            let links = node.headers(height + 1, HEADERS_PER_REQUEST).await?;
+            let attaches = links.first().is_some_and(|link| link.header.header.parent == self.chain.tip());
+            if attaches {
+                added += self.extend(node, links)?;
+                continue;
+            }
+            if links.is_empty() && self.chain.height_of(&node.tip().await?.hash).is_some() {
+                break;
+            }
+            let Some(branch) = self.heavier_branch(node).await? else { break };
+            let fork = fork_height(&self.chain, &branch);
+            self.file.replace(&branch)?;
+            added = added.saturating_sub(height - fork) + (branch.height() - fork);
+            removed += height - fork;
+            self.chain = branch;
+        }
+        Ok(SyncReport { added, removed, tip: self.chain.tip(), height: self.chain.height() })
+    }
+
+    /// Verifies links that attach and appends them; on a bad one the good ones before it stay.
+    fn extend(&mut self, node: &NodeClient, links: Vec<Link>) -> Result<u64, HeadersError> {
+        let before = self.chain.height();
+        let verified = push_all(&mut self.chain, node, links);
+        let mut bytes = Vec::new();
+        for height in before + 1..=self.chain.height() {
+            encode_link(self.chain.link(height).expect("it was just pushed"), &mut bytes);
+        }
+        if let Err(error) = self.file.append(&bytes) {
+            self.chain.truncate(before);
+            return Err(error);
+        }
+        verified?;
+        Ok(self.chain.height() - before)
+    }
+
+    /// The node's branch, verified from where it leaves ours; none unless it has more work.
+    async fn heavier_branch(&self, node: &NodeClient) -> Result<Option<HeaderChain>, HeadersError> {
+        let mut back = 1;
+        let (base, first) = loop {
+            let base = self.chain.height().saturating_sub(back);
+            let links = node.headers(base + 1, HEADERS_PER_REQUEST).await?;
+            let parent = links.first().map(|link| link.header.header.parent);
+            if parent.is_some() && parent == self.chain.hash(base) {
+                break (base, links);
+            }
+            if base == 0 {
+                // A node at its genesis has nothing; links on another genesis are another network's.
+                return match parent {
+                    None => Ok(None),
+                    Some(found) => {
+                        let expected = self.chain.chain_id();
+                        Err(ClientError::WrongNetwork { expected, found }.into())
+                    }
+                };
+            }
+            back *= 2;
+        };
+        let mut branch = self.chain.clone();
+        branch.truncate(base);
+        let mut links = first;
+        for _ in 0..SYNC_ROUNDS_MAX {
+            push_all(&mut branch, node, links)?;
+            links = node.headers(branch.height() + 1, HEADERS_PER_REQUEST).await?;
+            // Another reorganisation at the node ends the branch here; the next sync goes on.
+            if links.first().is_none_or(|link| link.header.header.parent != branch.tip()) {
+                break;
+            }
+        }
+        Ok((branch.work() > self.chain.work()).then_some(branch))
+    }
+}
+
+/// The highest height at which both chains have the same block.
+fn fork_height(ours: &HeaderChain, theirs: &HeaderChain) -> u64 {
+    let (mut same, mut other) = (0, ours.height().min(theirs.height()) + 1);
+    while other - same > 1 {
+        let middle = same + (other - same) / 2;
+        if ours.hash(middle) == theirs.hash(middle) { same = middle } else { other = middle }
+    }
+    same
+}
+
+fn push_all(chain: &mut HeaderChain, node: &NodeClient, links: Vec<Link>) -> Result<(), HeadersError> {
+    let latest = now_ms().saturating_add(chain.network().future_ms());
+    for link in links {
+        let height = chain.height() + 1;
+        let found = link.header.header.time_ms;
+        let timely = if found > latest { Err(HeaderError::Future { found, latest }) } else { Ok(()) };
+        timely.and_then(|()| chain.push(link)).map_err(|error| HeadersError::Header {
+            node: node.url().to_owned(),
+            height,
+            error,
+        })?;
+    }
+    Ok(())
+}
+
+/// The own clock, ms since 1970 UTC.
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

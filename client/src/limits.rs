@@ -1,0 +1,51 @@
+//! Every bound of the SDK, in one place.
+
+use std::time::Duration;
+
+use dronechain_chain_spec::limits::{MESSAGE_BYTES_MAX, RECORD_BYTES_MAX};
+
+/// For a connection to a node.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// For a whole answer, longer than a node itself waits for its core.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(40);
+/// A kept connection is dropped before the node would: nodes wait 10 s for the next request.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest that a node waits for another tip.
+pub const TIP_WAIT_MAX: Duration = Duration::from_secs(30);
+/// Bytes of a JSON answer.
+pub const JSON_BYTES_MAX: usize = 1 << 20;
+/// Bytes of an answer in canonical encodings: nodes end theirs soon after 4 MiB.
+pub const OCTETS_MAX: usize = 2 * MESSAGE_BYTES_MAX;
+/// Characters of an answer that is no JSON, as quoted in an error.
+pub const QUOTE_CHARS_MAX: usize = 120;
+
+/// Links asked for at a time.
+pub const HEADERS_PER_REQUEST: u64 = 2_000;
+/// Answers taken in one call of `Headers::sync`: 2 million blocks.
+pub const SYNC_ROUNDS_MAX: u32 = 1_000;
+/// Bytes of a file of headers: over 8 million blocks.
+pub const HEADERS_FILE_BYTES_MAX: u64 = 2 << 30;
+
+/// Tries to hand a transaction to a node before the caller is told.
+pub const SUBMIT_TRIES_MAX: u32 = 4;
+/// Pause before the second try; doubles with each further one.
+pub const SUBMIT_PAUSE: Duration = Duration::from_millis(250);
+/// Times that a transaction is signed anew because its sequence was taken.
+pub const RESIGN_TRIES_MAX: u32 = 3;
+/// One wait for another tip while a transaction is pending.
+pub const POLL_WAIT: Duration = Duration::from_secs(5);
+/// Pause after a failed poll.
+pub const POLL_PAUSE: Duration = Duration::from_millis(500);
+
+/// Records in one framed message.
+pub const FRAMES_MAX: usize = 256;
+/// Bytes of one framed message, by which senders cut; a single record is far below.
+pub const FRAMES_BYTES_MAX: usize = 1 << 20;
+const _: () = assert!(RECORD_BYTES_MAX + 4 <= FRAMES_BYTES_MAX);
+
+/// Files in a folder of evidence.
+pub const BUNDLE_FILES_MAX: usize = 20_000_000;
+/// Verified anchors kept at a time; records of one batch stand together.
+pub const ANCHORS_KEPT: usize = 4;
+/// Threads that verify a folder.
+pub const VERIFY_THREADS_MAX: usize = 64;

@@ -1,0 +1,195 @@
+//! One node's HTTP interface (`node/docs/http.md`), every answer parsed and bounded.
+
+mod answers;
+mod http;
+
+use std::time::Duration;
+
+use dronechain_chain_spec::chain::{Link, decode_links};
+use dronechain_chain_spec::codec;
+use dronechain_chain_spec::hash::Hash256;
+use dronechain_chain_spec::key::PublicKey;
+use dronechain_chain_spec::merkle;
+use dronechain_chain_spec::receipt::Receipt;
+use dronechain_chain_spec::spec::ChainSpec;
+use dronechain_chain_spec::transaction::{Sender, Transaction};
+use dronechain_chain_spec::wire::{BatchBody, Submission};
+
+use crate::error::ClientError;
+use crate::limits::{ANSWER_TIMEOUT, HEADERS_PER_REQUEST, JSON_BYTES_MAX, OCTETS_MAX, TIP_WAIT_MAX};
+
+use answers::SpecAnswer;
+pub use answers::{
+    AccountView, AnchorStatus, Sequences, State, Status, Submitted, Tip, TransactionStatus,
+};
+pub use http::Http;
+
+/// A node, by its address. Cheap to clone; clones share connections.
+#[derive(Debug, Clone)]
+pub struct NodeClient {
+    http: Http,
+}
+
+impl NodeClient {
+    /// The node at `url`, e.g. `http://127.0.0.1:7700`. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`ClientError::BadUrl`].
+    pub fn new(url: &str) -> Result<Self, ClientError> {
+        Ok(Self { http: Http::new(url)? })
+    }
+
+    /// Its address, without a slash at the end.
+    pub fn url(&self) -> &str {
+        self.http.url()
+    }
+
+    /// Who the node is and where its chain stands.
+    pub async fn status(&self) -> Result<Status, ClientError> {
+        self.http.get_json("/v1/status", &[]).await
+    }
+
+    /// The node's tip.
+    pub async fn tip(&self) -> Result<Tip, ClientError> {
+        self.http.get_json("/v1/tip", &[]).await
+    }
+
+    /// The tip once it is another than `after`, or as it stands after `wait` (at most 30 s).
+    pub async fn wait_tip(&self, after: Hash256, wait: Duration) -> Result<Tip, ClientError> {
+        let wait = wait.min(TIP_WAIT_MAX);
+        let query = [("after", after.to_string()), ("wait_ms", wait.as_millis().to_string())];
+        let url = self.http.address("/v1/tip");
+        let request = self.http.get(&url, &query).timeout(wait + ANSWER_TIMEOUT);
+        self.http.json(&url, request).await
+    }
+
+    /// The network's chain spec. Its genesis hash is what the node claims as chain id; whether that is
+    /// the network wanted is the caller's to compare.
+    ///
+    /// # Errors
+    /// [`ClientError::Malformed`] for a spec that breaks a rule, [`ClientError::WrongNetwork`] for one
+    /// of another network than the node claims.
+    pub async fn spec(&self) -> Result<ChainSpec, ClientError> {
+        let path = "/v1/spec";
+        let answer: SpecAnswer = self.http.get_json(path, &[]).await?;
+        let malformed = |reason: String| self.malformed(path, reason);
+        let bytes = hex::decode(&answer.spec).map_err(|error| malformed(error.to_string()))?;
+        let spec: ChainSpec = codec::decode(&bytes).map_err(|error| malformed(error.to_string()))?;
+        spec.check().map_err(|error| malformed(error.to_string()))?;
+        let found = spec.genesis().hash();
+        if found != answer.chain_id {
+            return Err(ClientError::WrongNetwork { expected: answer.chain_id, found });
+        }
+        Ok(spec)
+    }
+
+    /// Links of the node's active chain from height `from` (at least 1) on, unverified; at most
+    /// `limit` and at most 2,000, and fewer where they are large. Empty behind the tip.
+    pub async fn headers(&self, from: u64, limit: u64) -> Result<Vec<Link>, ClientError> {
+        let path = "/v1/headers";
+        let limit = limit.min(HEADERS_PER_REQUEST);
+        let query = [("from", from.to_string()), ("limit", limit.to_string())];
+        let bytes = self.http.get_bytes(path, &query, OCTETS_MAX).await?;
+        let links = decode_links(&bytes).map_err(|error| self.malformed(path, error.to_string()))?;
+        if links.len() as u64 > limit {
+            return Err(self.malformed(path, format!("{} links where {limit} were asked for", links.len())));
+        }
+        Ok(links)
+    }
+
+    /// Hands over a transaction, and for an anchor its batch body. The same bytes may be handed over
+    /// again at any time.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] with the rule; `sequence-taken` if the sender has another transaction
+    /// at this sequence.
+    pub async fn submit(
+        &self,
+        transaction: &Transaction,
+        body: Option<BatchBody>,
+    ) -> Result<Submitted, ClientError> {
+        let submission = Submission { transaction: transaction.clone(), body };
+        self.http.post_bytes("/v1/transactions", codec::encode(&submission)).await
+    }
+
+    /// Where a transaction stands.
+    pub async fn transaction(&self, txid: Hash256) -> Result<TransactionStatus, ClientError> {
+        self.http.get_json(&format!("/v1/transactions/{txid}"), &[]).await
+    }
+
+    /// The sequence that a sender's next transaction must have.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] with `unknown` for a key that is not registered.
+    pub async fn next_sequence(&self, sender: Sender) -> Result<Sequences, ClientError> {
+        let name = match sender {
+            Sender::Admins => "admins".to_owned(),
+            Sender::Key(key) => key.to_string(),
+        };
+        self.http.get_json(&format!("/v1/senders/{name}"), &[]).await
+    }
+
+    /// Where an anchor stands, and its proof once it is included: with the registry path of `device`
+    /// if one is named. The proof is unverified.
+    pub async fn anchor(
+        &self,
+        sender: &PublicKey,
+        sequence: u64,
+        device: Option<&PublicKey>,
+    ) -> Result<AnchorStatus, ClientError> {
+        self.http.get_json(&format!("/v1/anchors/{sender}/{sequence}"), &device_query(device)).await
+    }
+
+    /// The receipt of an anchored hash; none if the node knows of no anchor. Unverified.
+    pub async fn receipt(
+        &self,
+        hash: Hash256,
+        device: Option<&PublicKey>,
+    ) -> Result<Option<Receipt>, ClientError> {
+        let path = format!("/v1/receipts/{hash}");
+        let answer = self.http.get_bytes(&path, &device_query(device), JSON_BYTES_MAX).await;
+        let Some(json) = known(answer)? else { return Ok(None) };
+        let receipt = Receipt::parse(&json).map_err(|error| self.malformed(&path, error.to_string()))?;
+        if receipt.target != hash {
+            return Err(self.malformed(&path, format!("a receipt of {}", receipt.target)));
+        }
+        Ok(Some(receipt))
+    }
+
+    /// The leaves of an anchored batch, checked against its root; none if the node lacks them.
+    pub async fn body(&self, root: Hash256) -> Result<Option<Vec<Hash256>>, ClientError> {
+        let path = format!("/v1/bodies/{root}");
+        let Some(bytes) = known(self.http.get_bytes(&path, &[], OCTETS_MAX).await)? else {
+            return Ok(None);
+        };
+        let BatchBody(leaves) =
+            codec::decode(&bytes).map_err(|error| self.malformed(&path, error.to_string()))?;
+        let found = merkle::root(&leaves);
+        if found != root {
+            return Err(self.malformed(&path, format!("leaves of root {found}")));
+        }
+        Ok(Some(leaves))
+    }
+
+    /// A key's registration; none if it never had one.
+    pub async fn account(&self, key: &PublicKey) -> Result<Option<AccountView>, ClientError> {
+        known(self.http.get_json(&format!("/v1/registry/{key}"), &[]).await)
+    }
+
+    fn malformed(&self, path: &str, reason: String) -> ClientError {
+        ClientError::Malformed { url: self.http.address(path), reason }
+    }
+}
+
+fn device_query(device: Option<&PublicKey>) -> Vec<(&'static str, String)> {
+    device.map(|device| ("device", device.to_string())).into_iter().collect()
+}
+
+/// None for what the node does not know.
+fn known<T>(answer: Result<T, ClientError>) -> Result<Option<T>, ClientError> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.is_refusal("unknown") => Ok(None),
+        Err(error) => Err(error),
+    }
+}

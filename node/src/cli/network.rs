@@ -1,0 +1,121 @@
+//! `network new`: the chain spec of a new network.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use dronechain_chain_spec::key::PublicKey;
+use dronechain_chain_spec::limits::CHAIN_SPEC_TOML_MAX;
+use dronechain_chain_spec::spec::{AdminSet, ChainSpec, NetworkTemplate};
+use serde_json::json;
+
+use super::{Code, Failure, Output};
+
+/// The bundled network.
+const DEV: &str = "dev";
+
+/// What a new network is made of.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The network's name: lower-case letters, digits and dashes [default: the template's].
+    #[arg(long)]
+    name: Option<String>,
+    /// Parameters: `dev` (a block a second, for one machine), or a file like `networks/dev.toml`.
+    #[arg(long, default_value = DEV, value_name = "NAME|FILE")]
+    template: String,
+    /// An admin's public key; once for each, in order of index.
+    #[arg(long = "admin", required = true, value_name = "KEY")]
+    admins: Vec<PublicKey>,
+    /// How many admins must sign.
+    #[arg(long, value_name = "M")]
+    threshold: u32,
+    /// A first node's public key; once for each.
+    #[arg(long = "node", required = true, value_name = "KEY")]
+    nodes: Vec<PublicKey>,
+    /// Time of the genesis block, ms since 1970 UTC [default: now].
+    #[arg(long, value_name = "MS")]
+    genesis_time_ms: Option<u64>,
+    /// The new file.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+/// Writes the chain spec.
+pub(super) fn new(args: Args) -> Result<Output, Failure> {
+    let Args { name, template, admins, threshold, nodes, genesis_time_ms, out } = args;
+    let NetworkTemplate { name: usual, parameters } = read_template(&template)?;
+    let spec = ChainSpec {
+        name: name.unwrap_or(usual),
+        genesis_time_ms: genesis_time_ms.unwrap_or_else(now_ms),
+        nodes,
+        parameters,
+        admins: AdminSet { threshold, keys: admins },
+    };
+    spec.check().map_err(|error| {
+        Failure::new(Code::Usage, &error, "`dronechain-node network new --help` explains")
+    })?;
+    write_new(&out, spec.to_toml().as_bytes()).map_err(|error| {
+        let hint = match error.kind() {
+            io::ErrorKind::AlreadyExists => "choose another file: a network's spec never changes",
+            _ => "check the path and its permissions",
+        };
+        Failure::new(Code::CannotDo, &format!("{}: {error}", out.display()), hint)
+    })?;
+    let network = spec.network();
+    Ok(Output {
+        text: format!("network {}, chain id {}, written to {}", spec.name, network.chain_id, out.display()),
+        json: json!({
+            "name": spec.name,
+            "chain_id": network.chain_id,
+            "tag": network.tag.map(|byte| format!("{byte:02x}")).concat(),
+            "genesis_time_ms": spec.genesis_time_ms,
+            "file": out,
+        }),
+    })
+}
+
+/// Reads and checks a chain spec.
+pub(super) fn read_spec(path: &Path) -> Result<ChainSpec, Failure> {
+    ChainSpec::from_toml(&read(path)?).map_err(|error| {
+        let message = format!("{}: {error}", path.display());
+        Failure::new(Code::CannotDo, &message, "a spec is made by `dronechain-node network new`")
+    })
+}
+
+fn read_template(template: &str) -> Result<NetworkTemplate, Failure> {
+    if template == DEV {
+        return Ok(NetworkTemplate::dev());
+    }
+    let text = read(Path::new(template))?;
+    NetworkTemplate::from_toml(&text).map_err(|error| {
+        let message = format!("{template}: {error}");
+        Failure::new(Code::CannotDo, &message, "a template has a name and parameters, no keys")
+    })
+}
+
+/// The text of a file that is no longer than a chain spec may be.
+fn read(path: &Path) -> Result<String, Failure> {
+    let cannot = |message: String| Failure::new(Code::CannotDo, &message, "check the path and the file");
+    let mut text = String::new();
+    let read =
+        File::open(path).and_then(|file| file.take(CHAIN_SPEC_TOML_MAX as u64 + 1).read_to_string(&mut text));
+    match read {
+        Ok(bytes) if bytes <= CHAIN_SPEC_TOML_MAX => Ok(text),
+        Ok(_) => Err(cannot(format!("{}: more than {CHAIN_SPEC_TOML_MAX} bytes", path.display()))),
+        Err(error) => Err(cannot(format!("{}: {error}", path.display()))),
+    }
+}
+
+/// Writes a file that must not exist yet, durably.
+pub(super) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// The own clock, ms since 1970 UTC.
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,157 @@
+//! `run` and `config show`: the configuration gathered, shown, and a node run with it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+
+use dronechain_node::config::{Config, Key, Log, Setting, Settings};
+use dronechain_node::shell::{self, NodeError};
+use serde_json::{Map, Value, json};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::{Code, Failure, Output};
+
+/// Settings as flags; each wins over environment and file.
+#[derive(Debug, clap::Args)]
+pub(super) struct Flags {
+    /// The configuration file [default: node.toml in the data folder, if there is one].
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder of everything that the node keeps.
+    #[arg(long, value_name = "DIR")]
+    data: Option<String>,
+    /// The chain spec [default: network.toml in the data folder].
+    #[arg(long, value_name = "FILE")]
+    spec: Option<String>,
+    /// The node's key file [default: node.key in the data folder].
+    #[arg(long, value_name = "FILE")]
+    key: Option<String>,
+    /// Where peers connect, e.g. /ip4/0.0.0.0/tcp/7600; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Where the HTTP port is, e.g. 127.0.0.1:7700; port 0 takes a free one.
+    #[arg(long, value_name = "IP:PORT")]
+    http: Option<String>,
+    /// A peer to stay connected to, e.g. /dns4/node2/tcp/7600; once for each.
+    #[arg(long = "peer", value_name = "ADDR")]
+    peers: Vec<String>,
+    /// Share of one thread to mine with, up to 1; 0 switches mining off.
+    #[arg(long, value_name = "SHARE")]
+    mining_share: Option<String>,
+    /// What to log to stderr, e.g. info or info,dronechain_node=debug.
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
+    /// Log lines of JSON.
+    #[arg(long)]
+    log_json: bool,
+    /// A file that gets a line of JSON with the addresses once both ports are bound.
+    #[arg(long, value_name = "PATH")]
+    ready_file: Option<String>,
+}
+
+impl Flags {
+    fn settings(&self) -> Result<Settings, Failure> {
+        let some = [
+            (Key::Data, &self.data),
+            (Key::Spec, &self.spec),
+            (Key::Key, &self.key),
+            (Key::Listen, &self.listen),
+            (Key::Http, &self.http),
+            (Key::MiningShare, &self.mining_share),
+            (Key::LogFilter, &self.log),
+            (Key::ReadyFile, &self.ready_file),
+        ];
+        let mut flags: BTreeMap<_, _> =
+            some.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect();
+        if !self.peers.is_empty() {
+            flags.insert(Key::Peers, self.peers.join(","));
+        }
+        if self.log_json {
+            flags.insert(Key::LogJson, true.to_string());
+        }
+        // Names and values that are no text cannot be settings.
+        let env = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        Ok(Settings::gather(&flags, &env.collect(), self.config.as_deref())?)
+    }
+}
+
+/// Shows every setting and where its value came from.
+pub(super) fn show(flags: &Flags) -> Result<Output, Failure> {
+    let settings = flags.settings()?;
+    settings.config()?;
+    let line = |(key, setting): (Key, &Setting)| {
+        format!("{} = {:?}  # {}", key.name(), setting.value, setting.origin)
+    };
+    let field = |(key, setting): (Key, &Setting)| {
+        let origin = setting.origin.to_string();
+        (key.name().to_string(), json!({ "value": setting.value, "origin": origin }))
+    };
+    Ok(Output {
+        text: settings.iter().map(line).collect::<Vec<_>>().join("\n"),
+        json: Value::Object(settings.iter().map(field).collect::<Map<_, _>>()),
+    })
+}
+
+/// Runs the node until SIGINT or SIGTERM.
+pub(super) fn run(flags: &Flags) -> Result<Output, Failure> {
+    let config = flags.settings()?.config()?;
+    if !config.spec.exists() {
+        return Err(Failure::new(
+            Code::CannotDo,
+            &format!("no chain spec at {}", config.spec.display()),
+            format!("dronechain-node init --spec FILE --data {}", config.data.display()),
+        ));
+    }
+    log(&config.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
+        Failure::new(Code::CannotDo, &format!("no threads to run with: {error}"), "check the process limits")
+    })?;
+    runtime.block_on(serve(config))?;
+    Ok(Output { text: String::new(), json: json!({ "stopped": true }) })
+}
+
+async fn serve(config: Config) -> Result<(), Failure> {
+    let shutdown = shutdown().map_err(|error| {
+        Failure::new(
+            Code::CannotDo,
+            &format!("signals cannot be handled: {error}"),
+            "check the process limits",
+        )
+    })?;
+    shell::run(config, shutdown).await.map_err(|error| match error {
+        NodeError::Key(error) => error.into(),
+        error => Failure::new(
+            Code::CannotDo,
+            &error,
+            "the log above has the circumstances; `dronechain-node config show` tells the settings",
+        ),
+    })
+}
+
+/// Resolves on SIGINT or SIGTERM.
+fn shutdown() -> io::Result<impl Future<Output = ()>> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+            _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
+        }
+    })
+}
+
+/// Logs to stderr from here on.
+fn log(log: &Log) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(&log.filter).map_err(|error| {
+        let message = format!("log filter `{}`: {error}", log.filter);
+        Failure::new(Code::Usage, &message, "e.g. info or info,dronechain_node=debug")
+    })?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let started = if log.json {
+        lines.json().try_init()
+    } else {
+        lines.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init()
+    };
+    started.map_err(|error| Failure::new(Code::CannotDo, &error, "logging was started twice"))
+}

@@ -1,0 +1,89 @@
+//! The settings' names in each layer: `mining.share`, `DRONECHAIN_NODE_MINING_SHARE`, `--mining-share`.
+
+/// What the names of all environment variables start with.
+pub const ENV_PREFIX: &str = "DRONECHAIN_NODE_";
+/// The variable that names the configuration file.
+pub const ENV_FILE: &str = "DRONECHAIN_NODE_CONFIG";
+
+/// A setting's name; in order of `config show`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// `data`
+    Data,
+    /// `spec`
+    Spec,
+    /// `key`
+    Key,
+    /// `listen`
+    Listen,
+    /// `http`
+    Http,
+    /// `peers`
+    Peers,
+    /// `mining.share`
+    MiningShare,
+    /// `log.filter`
+    LogFilter,
+    /// `log.json`
+    LogJson,
+    /// `ready_file`
+    ReadyFile,
+}
+
+impl Key {
+    /// Every setting.
+    pub const ALL: [Self; 10] = [
+        Self::Data,
+        Self::Spec,
+        Self::Key,
+        Self::Listen,
+        Self::Http,
+        Self::Peers,
+        Self::MiningShare,
+        Self::LogFilter,
+        Self::LogJson,
+        Self::ReadyFile,
+    ];
+
+    /// The name in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+            Self::Spec => "spec",
+            Self::Key => "key",
+            Self::Listen => "listen",
+            Self::Http => "http",
+            Self::Peers => "peers",
+            Self::MiningShare => "mining.share",
+            Self::LogFilter => "log.filter",
+            Self::LogJson => "log.json",
+            Self::ReadyFile => "ready_file",
+        }
+    }
+
+    /// The flag.
+    pub const fn flag(self) -> &'static str {
+        match self {
+            Self::Data => "--data",
+            Self::Spec => "--spec",
+            Self::Key => "--key",
+            Self::Listen => "--listen",
+            Self::Http => "--http",
+            Self::Peers => "--peer",
+            Self::MiningShare => "--mining-share",
+            Self::LogFilter => "--log",
+            Self::LogJson => "--log-json",
+            Self::ReadyFile => "--ready-file",
+        }
+    }
+
+    /// The environment variable.
+    pub fn env(self) -> String {
+        format!("{ENV_PREFIX}{}", self.name().replace('.', "_").to_uppercase())
+    }
+
+    /// The setting with this name in files.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|key| key.name() == name)
+    }
+}

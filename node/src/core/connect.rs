@@ -1,0 +1,236 @@
+//! Connecting and disconnecting blocks: how the tip moves.
+//!
+//! A tip change is worked out beside the pending changes and taken over whole. While syncing, one
+//! change connects up to [`CONNECT_MAX`] blocks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dronechain_chain_spec::block::CheckedBlock;
+use dronechain_chain_spec::chain::NodeUpdate;
+use dronechain_chain_spec::hash::Hash256;
+use dronechain_chain_spec::registry::{Place, Roll};
+use dronechain_chain_spec::rules::BlockError;
+use dronechain_chain_spec::spec::Network;
+use dronechain_chain_spec::state::{State, Undo};
+use dronechain_chain_spec::target::Work;
+use dronechain_chain_spec::transaction::Transaction;
+
+use super::ledger::Ledger;
+use super::view::{Moved, Opening, Stage, StateChanges, StoredHeader, View, ViewError};
+
+/// Blocks that one tip change connects at most.
+pub(super) const CONNECT_MAX: usize = 1_000;
+
+/// The active chain's last block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tip {
+    pub(super) hash: Hash256,
+    pub(super) height: u64,
+    pub(super) work: Work,
+    /// See [`Opening::accounts_since`].
+    pub(super) opening: Opening,
+}
+
+/// Why a tip change stopped early.
+pub(super) enum Stop {
+    /// The block breaks a rule.
+    Invalid { hash: Hash256, error: BlockError },
+    /// The store failed.
+    View(ViewError),
+}
+
+impl From<ViewError> for Stop {
+    fn from(error: ViewError) -> Self {
+        Self::View(error)
+    }
+}
+
+/// A tip change in the making.
+pub(super) struct Move {
+    pub(super) state: State,
+    pub(super) tip: Tip,
+    pub(super) disconnected: Vec<Moved>,
+    pub(super) connected: Vec<CheckedBlock>,
+    moved: Vec<Moved>,
+    touched: BTreeSet<Place>,
+    lengths: [u32; 2],
+    headers: BTreeMap<Hash256, StoredHeader>,
+    undos: BTreeMap<Hash256, Undo>,
+    node_updates: BTreeMap<Hash256, NodeUpdate>,
+    history_nodes: BTreeMap<(u8, u64), Hash256>,
+    height_before: u64,
+    admins_changed: bool,
+}
+
+impl Move {
+    /// Starts from the tip.
+    pub(super) fn new(state: State, tip: Tip) -> Self {
+        let lengths = [Roll::Nodes, Roll::Accounts].map(|roll| state.registry.len(roll));
+        Self {
+            state,
+            tip,
+            disconnected: Vec::new(),
+            connected: Vec::new(),
+            moved: Vec::new(),
+            touched: BTreeSet::new(),
+            lengths,
+            headers: BTreeMap::new(),
+            undos: BTreeMap::new(),
+            node_updates: BTreeMap::new(),
+            history_nodes: BTreeMap::new(),
+            height_before: tip.height,
+            admins_changed: false,
+        }
+    }
+
+    /// Disconnects the tip.
+    pub(super) fn disconnect<V: View>(&mut self, ledger: &Ledger<V>) -> Result<(), ViewError> {
+        let Tip { hash, height, .. } = self.tip;
+        let undo = ledger.undo(&hash)?;
+        self.touched.extend(undo.earlier.iter().map(|(place, _)| *place));
+        self.admins_changed |= undo.admins.is_some();
+        self.state.rewind(&undo);
+        let transactions = ledger.transactions(&hash)?;
+        self.disconnected.push(Moved { hash, height, transactions, outcomes: Vec::new() });
+        let parent = ledger.known(&hash)?.signed.header.parent;
+        let stored = ledger.known(&parent)?;
+        let opening = stored.opening.ok_or_else(|| ViewError(format!("opening of {parent} is missing")))?;
+        self.tip = Tip { hash: parent, height: height - 1, work: stored.work, opening };
+        Ok(())
+    }
+
+    /// Connects `block` on the tip under every rule that needs the state: B5 to B7, H13 to H15.
+    pub(super) fn connect<V: View>(
+        &mut self,
+        ledger: &Ledger<V>,
+        block: CheckedBlock,
+    ) -> Result<(), Stop> {
+        let hash = block.hash();
+        let invalid = |error| Stop::Invalid { hash, error };
+        let delta = self.state.execute(&block).map_err(invalid)?;
+        let height = self.tip.height + 1;
+        let nodes = delta.node_set.clone().unwrap_or_else(|| self.state.registry.node_set());
+        let miners = ledger.ancestors(self.tip.hash, nodes.spacing(height) - 1)?;
+        let miners = miners.into_iter().map(|header| header.miner);
+        block.header().check_miner(&nodes, miners).map_err(|error| invalid(error.into()))?;
+
+        let (undo, completed) = self.state.advance(&delta, hash);
+        self.touched.extend(delta.changes.keys().copied());
+        self.admins_changed |= delta.admins.is_some();
+        self.undos.insert(hash, undo);
+        self.history_nodes.extend(completed.into_iter().map(|node| ((node.level, node.position), node.hash)));
+        let commitments = delta.commitments;
+        if let Some(nodes) = delta.node_set {
+            let (history, accounts) = (commitments.history, commitments.accounts);
+            self.node_updates.insert(hash, NodeUpdate { history, accounts, nodes });
+        }
+        let same = commitments.accounts == self.tip.opening.commitments.accounts;
+        let accounts_since = if same { self.tip.opening.accounts_since } else { height };
+        let opening = Opening { commitments, accounts_since };
+        let mut stored = ledger.known(&hash)?;
+        stored.stage = Stage::Valid;
+        stored.opening = Some(opening);
+        self.tip = Tip { hash, height, work: stored.work, opening };
+        self.headers.insert(hash, stored);
+        let transactions = block.transactions().iter().map(|tx| tx.get().clone()).collect();
+        self.moved.push(Moved { hash, height, transactions, outcomes: delta.outcomes });
+        self.connected.push(block);
+        Ok(())
+    }
+
+    /// Writes the change into the ledger's pending changes; gives the new state and tip, the
+    /// transactions of blocks that left, and the blocks that joined.
+    pub(super) fn finish<V: View>(mut self, ledger: &mut Ledger<V>) -> Finished {
+        let state_changes = self.state_changes();
+        let pending = &mut ledger.pending;
+        pending.headers.append(&mut self.headers);
+        pending.undos.append(&mut self.undos);
+        pending.node_updates.append(&mut self.node_updates);
+        pending.history_nodes.append(&mut self.history_nodes);
+        for height in self.tip.height + 1..=self.height_before {
+            pending.active.insert(height, None);
+        }
+        pending.active.extend(self.moved.iter().map(|moved| (moved.height, Some(moved.hash))));
+        merge_moves(&mut pending.connected, &mut pending.disconnected, &self.disconnected, self.moved);
+        merge_state(&mut pending.state, state_changes);
+        let returned = self.disconnected.into_iter().rev().flat_map(|moved| moved.transactions).collect();
+        Finished { state: self.state, tip: self.tip, returned, connected: self.connected }
+    }
+
+    fn state_changes(&self) -> StateChanges {
+        let mut accounts: BTreeMap<_, _> =
+            self.touched.iter().map(|place| (*place, self.state.registry.at(*place).cloned())).collect();
+        for (roll, before) in [(Roll::Nodes, self.lengths[0]), (Roll::Accounts, self.lengths[1])] {
+            for index in self.state.registry.len(roll)..before {
+                accounts.insert(Place { roll, index }, None);
+            }
+        }
+        StateChanges {
+            accounts,
+            admins: self.admins_changed.then(|| self.state.admins.clone()),
+            history: Some(self.state.history.clone()),
+            tip: Some((self.tip.hash, self.tip.height)),
+        }
+    }
+}
+
+/// What a finished move leaves to do.
+pub(super) struct Finished {
+    pub(super) state: State,
+    pub(super) tip: Tip,
+    pub(super) returned: Vec<Transaction>,
+    pub(super) connected: Vec<CheckedBlock>,
+}
+
+/// A block that was connected in the same set of changes and leaves again is as if never connected.
+fn merge_moves(
+    connected: &mut Vec<Moved>,
+    disconnected: &mut Vec<Moved>,
+    left: &[Moved],
+    mut joined: Vec<Moved>,
+) {
+    for moved in left {
+        match connected.last() {
+            Some(last) if last.hash == moved.hash => {
+                connected.pop();
+            }
+            _ => disconnected.push(moved.clone()),
+        }
+    }
+    connected.append(&mut joined);
+}
+
+fn merge_state(into: &mut StateChanges, mut from: StateChanges) {
+    into.accounts.append(&mut from.accounts);
+    into.admins = from.admins.or(into.admins.take());
+    into.history = from.history.or(into.history.take());
+    into.tip = from.tip.or(into.tip.take());
+}
+
+/// Moves the tip back to `fork`, then over the blocks of `path`. Stops before the first invalid block,
+/// which is told.
+pub(super) fn follow<V: View>(
+    ledger: &Ledger<V>,
+    network: &Network,
+    start: Move,
+    fork: u64,
+    path: Vec<Hash256>,
+    fresh: &BTreeMap<Hash256, CheckedBlock>,
+) -> Result<(Move, Option<(Hash256, BlockError)>), ViewError> {
+    let mut change = start;
+    while change.tip.height > fork {
+        change.disconnect(ledger)?;
+    }
+    for hash in path {
+        let block = match fresh.get(&hash) {
+            Some(block) => block.clone(),
+            None => ledger.block(&hash, network)?,
+        };
+        match change.connect(ledger, block) {
+            Ok(()) => {}
+            Err(Stop::Invalid { hash, error }) => return Ok((change, Some((hash, error)))),
+            Err(Stop::View(error)) => return Err(error),
+        }
+    }
+    Ok((change, None))
+}

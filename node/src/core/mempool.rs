@@ -1,0 +1,138 @@
+//! Transactions that wait for a block, by sender and sequence.
+//!
+//! A sender may run ahead of the chain by [`AHEAD_MAX`] sequences and hold no more places than that,
+//! so that none crowds out the others. Anchors are here only with their batch body.
+
+use std::collections::BTreeMap;
+
+use dronechain_chain_spec::limits::{BLOCK_BYTES_MAX, BLOCK_TXS_MAX};
+use dronechain_chain_spec::rules::TxError;
+use dronechain_chain_spec::state::{Draft, State};
+use dronechain_chain_spec::transaction::{CheckedTransaction, Sender};
+
+use super::event::SubmitError;
+
+/// Sequences that a sender may be ahead of the chain.
+pub(super) const AHEAD_MAX: u64 = 256;
+/// Transactions in the mempool.
+pub(super) const POOL_MAX: usize = 20_000;
+
+/// How a transaction stands to the mempool.
+pub(super) enum Admission {
+    /// It may enter.
+    New,
+    /// It is there.
+    Here,
+    /// Its sequence is behind the chain's: it is included, or another is.
+    Past(TxError),
+}
+
+struct Waiting {
+    transaction: CheckedTransaction,
+    gossiped_ms: u64,
+}
+
+#[derive(Default)]
+pub(super) struct Mempool {
+    waiting: BTreeMap<(Sender, u64), Waiting>,
+}
+
+impl Mempool {
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Whether `transaction` may enter, by the state at the tip.
+    pub(super) fn admission(
+        &self,
+        state: &State,
+        transaction: &CheckedTransaction,
+    ) -> Result<Admission, SubmitError> {
+        let (sender, found) = (transaction.body().sender, transaction.body().sequence);
+        let expected = state.check_sender(transaction)?;
+        let out_of_sequence = TxError::Sequence { sender, found, expected };
+        if found < expected {
+            return Ok(Admission::Past(out_of_sequence));
+        }
+        if let Some(holder) = self.waiting.get(&(sender, found)) {
+            let holder = holder.transaction.txid();
+            let same = holder == transaction.txid();
+            return if same { Ok(Admission::Here) } else { Err(SubmitError::SequenceTaken { holder }) };
+        }
+        if found - expected >= AHEAD_MAX {
+            return Err(out_of_sequence.into());
+        }
+        if self.waiting.len() >= POOL_MAX {
+            return Err(SubmitError::MempoolFull);
+        }
+        Ok(Admission::New)
+    }
+
+    pub(super) fn insert(&mut self, transaction: CheckedTransaction, now_ms: u64) {
+        let body = transaction.body();
+        let key = (body.sender, body.sequence);
+        self.waiting.insert(key, Waiting { transaction, gossiped_ms: now_ms });
+    }
+
+    /// Removes what the state at the tip no longer wants; gives the places that became free.
+    pub(super) fn prune(&mut self, state: &State) -> Vec<(Sender, u64)> {
+        let stale = |waiting: &Waiting| {
+            let expected = state.check_sender(&waiting.transaction);
+            expected.map_or(true, |expected| waiting.transaction.body().sequence < expected)
+        };
+        let gone: Vec<_> =
+            self.waiting.iter().filter(|(_, waiting)| stale(waiting)).map(|(key, _)| *key).collect();
+        for key in &gone {
+            self.waiting.remove(key);
+        }
+        gone
+    }
+
+    /// Transactions last gossiped before `before_ms`; they count as gossiped at `now_ms`.
+    pub(super) fn due(&mut self, before_ms: u64, now_ms: u64, count: usize) -> Vec<CheckedTransaction> {
+        let due = self.waiting.values_mut().filter(|waiting| waiting.gossiped_ms < before_ms).take(count);
+        due.map(|waiting| {
+            waiting.gossiped_ms = now_ms;
+            waiting.transaction.clone()
+        })
+        .collect()
+    }
+
+    /// Applies to `draft` what fits into a block: the admins' first, then one of each sender in turn,
+    /// so that a flood by one does not hold up the rest.
+    pub(super) fn select(&self, draft: &mut Draft<'_>) -> Vec<CheckedTransaction> {
+        let mut selection = Selection { draft, chosen: Vec::new(), bytes: 0 };
+        let mut queues: BTreeMap<Sender, Vec<&CheckedTransaction>> = BTreeMap::new();
+        for ((sender, _), waiting) in self.waiting.iter().rev() {
+            queues.entry(*sender).or_default().push(&waiting.transaction);
+        }
+        for transaction in queues.remove(&Sender::Admins).unwrap_or_default().into_iter().rev() {
+            if !selection.take(transaction) {
+                break;
+            }
+        }
+        while !queues.is_empty() {
+            queues.retain(|_, queue| queue.pop().is_some_and(|transaction| selection.take(transaction)));
+        }
+        selection.chosen
+    }
+}
+
+struct Selection<'a, 'b> {
+    draft: &'a mut Draft<'b>,
+    chosen: Vec<CheckedTransaction>,
+    bytes: usize,
+}
+
+impl Selection<'_, '_> {
+    /// Whether the transaction fits and may follow; a gap in a sender's sequence ends its turn.
+    fn take(&mut self, transaction: &CheckedTransaction) -> bool {
+        let fits = self.chosen.len() < BLOCK_TXS_MAX && self.bytes + transaction.size() <= BLOCK_BYTES_MAX;
+        let taken = fits && self.draft.apply(transaction).is_ok();
+        if taken {
+            self.bytes += transaction.size();
+            self.chosen.push(transaction.clone());
+        }
+        taken
+    }
+}

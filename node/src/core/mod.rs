@@ -1,0 +1,191 @@
+//! The node's core: a deterministic state machine, events in, actions out.
+//!
+//! No IO, no clock, no randomness: the time is an argument, and what depends on a commit (answers,
+//! gossip, judgements, templates) is held back until its `Committed` event. One task drives it.
+//! `chain` accepts headers and blocks and moves the tip, `pool` takes transactions in, `sync` asks
+//! peers for what is missing, `mining` makes templates.
+
+mod branch;
+mod chain;
+mod connect;
+pub mod event;
+mod ledger;
+mod mempool;
+mod mining;
+mod peers;
+mod pool;
+mod sync;
+pub mod view;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use dronechain_chain_spec::block::CheckedBlock;
+use dronechain_chain_spec::hash::Hash256;
+use dronechain_chain_spec::key::PublicKey;
+use dronechain_chain_spec::registry::Registry;
+use dronechain_chain_spec::spec::Network;
+use dronechain_chain_spec::state::State;
+use dronechain_chain_spec::target::Work;
+use dronechain_chain_spec::transaction::Transaction;
+
+use branch::Branches;
+use connect::Tip;
+use event::{Action, Event};
+use ledger::Ledger;
+use mempool::Mempool;
+use mining::Mining;
+use peers::Peers;
+use pool::BodyWaits;
+use view::{Changes, Opening, View, ViewError};
+
+/// What the core starts from, as the store loaded it.
+pub struct Start {
+    /// The state at the tip.
+    pub state: State,
+    /// Hash of the tip.
+    pub tip: Hash256,
+    /// The durable mempool.
+    pub pool: Vec<Transaction>,
+    /// The key that blocks are mined for; none: templates are not made.
+    pub miner: Option<PublicKey>,
+}
+
+/// The node's deciding part.
+pub struct Core<V> {
+    network: Network,
+    ledger: Ledger<V>,
+    state: State,
+    tip: Tip,
+    branches: Branches,
+    /// Blocks checked lately, not connected yet.
+    fresh: BTreeMap<Hash256, CheckedBlock>,
+    /// Heads beyond the finality depth, told once each.
+    alarmed: BTreeSet<Hash256>,
+    pool: Mempool,
+    body_waits: BodyWaits,
+    peers: Peers,
+    mining: Mining,
+    now_ms: u64,
+    /// Actions that may go out at once.
+    out: Vec<Action>,
+    /// Actions that wait for the pending changes to be taken and committed.
+    held: Vec<Action>,
+    /// Actions that wait for the changes under way.
+    committing: Vec<Action>,
+}
+
+impl<V: View> Core<V> {
+    /// A core at the tip that the store has.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn new(network: Network, view: V, start: Start) -> Result<Self, ViewError> {
+        let ledger = Ledger::new(view);
+        let stored = ledger.known(&start.tip)?;
+        let opening =
+            stored.opening.ok_or_else(|| ViewError(format!("opening of tip {} is missing", start.tip)))?;
+        let tip =
+            Tip { hash: start.tip, height: stored.signed.header.height, work: stored.work, opening };
+        let mut core = Self {
+            network,
+            ledger,
+            state: start.state,
+            tip,
+            branches: Branches::default(),
+            fresh: BTreeMap::new(),
+            alarmed: BTreeSet::new(),
+            pool: Mempool::default(),
+            body_waits: BodyWaits::default(),
+            peers: Peers::default(),
+            mining: Mining::new(start.miner),
+            now_ms: 0,
+            out: Vec::new(),
+            held: Vec::new(),
+            committing: Vec::new(),
+        };
+        core.restore_pool(start.pool)?;
+        core.find_missing_bodies()?;
+        Ok(core)
+    }
+
+    /// Takes one event in at `now_ms` (ms since 1970 UTC) and says what is to be done at once. What
+    /// depends on a commit comes with the `Committed` event of the changes that
+    /// [`Core::take_changes`] gave.
+    ///
+    /// # Errors
+    /// When the store cannot be read; the core must not be used after that.
+    pub fn handle(&mut self, now_ms: u64, event: Event) -> Result<Vec<Action>, ViewError> {
+        self.now_ms = now_ms;
+        match event {
+            Event::Tick => self.tick()?,
+            Event::Connected(peer) => {
+                self.peers.connected(peer);
+                self.poll_tips();
+            }
+            Event::Closed(peer) => {
+                self.peers.closed(peer);
+                self.body_waits.forget(peer);
+                self.request_blocks()?;
+            }
+            Event::Submitted { ticket, transaction, body } => self.submitted(ticket, transaction, body)?,
+            Event::TransactionGossiped { peer, gossip, transaction } => {
+                self.transaction_gossiped(peer, gossip, transaction)?;
+            }
+            Event::HeaderGossiped { peer, gossip, header } => self.header_gossiped(peer, gossip, &header)?,
+            Event::Answered { peer, request, answer } => self.answered(peer, request, answer)?,
+            Event::RequestFailed { peer, request, fault } => self.request_failed(peer, request, fault)?,
+            Event::Mined(header) => self.mined(header)?,
+            Event::Committed => {
+                self.ledger.committed();
+                self.out.append(&mut self.committing);
+            }
+        }
+        if self.ledger.is_settled() {
+            self.out.append(&mut self.held);
+        }
+        Ok(std::mem::take(&mut self.out))
+    }
+
+    /// The changes to commit, in one atomic synced batch; then `Committed` is due. None while there is
+    /// nothing to write or a commit is under way.
+    pub fn take_changes(&mut self) -> Option<Arc<Changes>> {
+        let changes = self.ledger.take()?;
+        self.committing.append(&mut self.held);
+        Some(changes)
+    }
+
+    /// The tip: hash, height, work and opened commitments.
+    pub fn tip(&self) -> (Hash256, u64, Work, Opening) {
+        (self.tip.hash, self.tip.height, self.tip.work, self.tip.opening)
+    }
+
+    /// The registry at the tip.
+    pub fn registry(&self) -> &Registry {
+        &self.state.registry
+    }
+
+    /// Transactions that wait for a block.
+    pub fn pool_len(&self) -> usize {
+        self.pool.len()
+    }
+
+    /// Whether a peer claims, or a branch of headers has, more work than the tip.
+    pub fn is_behind(&self) -> bool {
+        self.branches.best().is_some() || self.peers.best_work() > self.tip.work
+    }
+
+    fn tick(&mut self) -> Result<(), ViewError> {
+        self.poll_tips();
+        self.request_blocks()?;
+        self.request_bodies();
+        self.gossip_again();
+        self.refresh_template();
+        Ok(())
+    }
+
+    /// Holds an action back until what was collected so far is durable.
+    fn hold(&mut self, action: Action) {
+        self.held.push(action);
+    }
+}

@@ -1,0 +1,270 @@
+//! Keeping up: tips are polled, headers come first, blocks after, bodies last.
+//!
+//! Gossip makes it fast, polling makes it sure.
+
+use dronechain_chain_spec::block::CheckedBlock;
+use dronechain_chain_spec::hash::Hash256;
+use dronechain_chain_spec::header::CheckedHeader;
+use dronechain_chain_spec::limits::{HEADERS_PER_MESSAGE, LOCATOR_MAX};
+use dronechain_chain_spec::rules::HeaderError;
+use dronechain_chain_spec::wire::{Request, Status};
+
+use super::Core;
+use super::chain::HeaderFate;
+use super::event::{Action, Answer, Fault, GossipId, Peer, RequestId, Verdict};
+use super::peers::Wanted;
+use super::view::{Stage, View, ViewError};
+
+/// Blocks beyond the last stored that are asked for ahead.
+const WINDOW: usize = 512;
+/// Blocks in one request.
+const BLOCKS_PER_REQUEST: usize = 32;
+/// Block requests to one peer at once.
+const REQUESTS_PER_PEER: usize = 2;
+/// A peer that failed is left alone this long, in ms.
+const FAILED_REST_MS: u64 = 1_000;
+/// Tips are polled no more often than this, in ms.
+const POLL_MIN_MS: u64 = 1_000;
+
+impl<V: View> Core<V> {
+    pub(super) fn poll_tips(&mut self) {
+        let interval_ms = self.network.block_time_ms.max(POLL_MIN_MS);
+        self.peers.poll(self.now_ms, interval_ms, &mut self.out);
+    }
+
+    pub(super) fn answered(&mut self, peer: Peer, request: RequestId, answer: Answer) -> Result<(), ViewError> {
+        let Some(wanted) = self.peers.answered(peer, request) else {
+            return Ok(());
+        };
+        match (wanted, answer) {
+            (Wanted::Status, Answer::Status(status)) => self.status(peer, status),
+            (Wanted::Headers, Answer::Headers(headers)) => self.headers(peer, &headers),
+            (Wanted::Blocks(wanted), Answer::Blocks(blocks)) => self.blocks(peer, &wanted, blocks),
+            (Wanted::Body(root), Answer::Body(Some(body))) if body.root() == root => self.keep_body(body),
+            (Wanted::Body(root), Answer::Body(None)) => {
+                self.rest(peer);
+                self.body_failed(root);
+                Ok(())
+            }
+            (wanted, _) => self.failed(peer, &wanted, Some(Fault::Unasked)),
+        }
+    }
+
+    pub(super) fn request_failed(
+        &mut self,
+        peer: Peer,
+        request: RequestId,
+        fault: Option<Fault>,
+    ) -> Result<(), ViewError> {
+        match self.peers.answered(peer, request) {
+            Some(wanted) => self.failed(peer, &wanted, fault),
+            None => Ok(()),
+        }
+    }
+
+    fn failed(&mut self, peer: Peer, wanted: &Wanted, fault: Option<Fault>) -> Result<(), ViewError> {
+        self.rest(peer);
+        if let Some(fault) = fault {
+            self.out.push(Action::Penalise { peer, fault });
+        }
+        if let Wanted::Body(root) = wanted {
+            self.body_failed(*root);
+        }
+        self.request_blocks()
+    }
+
+    fn rest(&mut self, peer: Peer) {
+        let now_ms = self.now_ms;
+        if let Some(known) = self.peers.known_mut(peer) {
+            known.failed_ms = now_ms;
+        }
+    }
+
+    fn status(&mut self, peer: Peer, status: Status) -> Result<(), ViewError> {
+        if status.chain_id != self.network.chain_id {
+            self.out.push(Action::Penalise { peer, fault: Fault::Unasked });
+            return Ok(());
+        }
+        let difference_ms = i64::try_from(i128::from(status.time_ms) - i128::from(self.now_ms));
+        let difference_ms = difference_ms.unwrap_or(i64::MAX);
+        let far = difference_ms.unsigned_abs() > self.network.future_ms();
+        let heavier = status.work > self.tip.work;
+        let tip = status.tip;
+        let Some(known) = self.peers.known_mut(peer) else {
+            return Ok(());
+        };
+        known.status = Some(status);
+        if far && known.warn_once() {
+            self.out.push(Action::ClockWarning { peer, difference_ms });
+        }
+        if heavier && self.ledger.header(&tip)?.is_none() {
+            self.request_headers(peer, None)?;
+        }
+        self.request_blocks()
+    }
+
+    /// Asks for the headers behind the newest that both have. `newest` is one that the peer sent.
+    fn request_headers(&mut self, peer: Peer, newest: Option<Hash256>) -> Result<(), ViewError> {
+        if self.peers.each().any(|(other, known)| other == peer && known.awaits(&Wanted::Headers)) {
+            return Ok(());
+        }
+        let mut locator: Vec<_> = newest.into_iter().collect();
+        locator.extend(self.locator()?);
+        locator.truncate(LOCATOR_MAX);
+        self.peers.ask(peer, Wanted::Headers, Request::Headers { locator }, &mut self.out);
+        Ok(())
+    }
+
+    /// Hashes of the active chain from the tip backwards: ten in a row, then ever farther apart.
+    fn locator(&self) -> Result<Vec<Hash256>, ViewError> {
+        let mut locator = Vec::new();
+        let (mut height, mut step) = (self.tip.height, 1);
+        loop {
+            locator.extend(self.ledger.active(height)?);
+            if height == 0 {
+                return Ok(locator);
+            }
+            if locator.len() >= 10 {
+                step *= 2;
+            }
+            height = height.saturating_sub(step);
+        }
+    }
+
+    fn headers(&mut self, peer: Peer, headers: &[CheckedHeader]) -> Result<(), ViewError> {
+        for header in headers {
+            match self.accept_header(header)? {
+                HeaderFate::New | HeaderFate::Known => {}
+                HeaderFate::Refused(HeaderError::Future { .. }) | HeaderFate::OnInvalid => return Ok(()),
+                HeaderFate::Orphan => {
+                    self.out.push(Action::Penalise { peer, fault: Fault::Unasked });
+                    return Ok(());
+                }
+                HeaderFate::Refused(error) => {
+                    self.out.push(Action::Penalise { peer, fault: Fault::Header(error) });
+                    return Ok(());
+                }
+            }
+        }
+        match headers.last() {
+            Some(last) if headers.len() >= HEADERS_PER_MESSAGE => self.request_headers(peer, Some(last.hash()))?,
+            Some(_) | None => {}
+        }
+        self.advance_blaming(peer)?;
+        self.request_blocks()
+    }
+
+    fn blocks(&mut self, peer: Peer, wanted: &[Hash256], blocks: Vec<CheckedBlock>) -> Result<(), ViewError> {
+        if blocks.len() < wanted.len() {
+            self.rest(peer);
+        }
+        for block in blocks {
+            if !wanted.contains(&block.hash()) {
+                self.out.push(Action::Penalise { peer, fault: Fault::Unasked });
+                break;
+            }
+            if let HeaderFate::Refused(error) = self.accept_block(block)? {
+                self.out.push(Action::Penalise { peer, fault: Fault::Header(error) });
+                break;
+            }
+        }
+        self.advance_blaming(peer)?;
+        self.request_blocks()
+    }
+
+    /// Moves the tip; who brought an invalid block is penalised.
+    fn advance_blaming(&mut self, peer: Peer) -> Result<(), ViewError> {
+        for (_, error) in self.advance()? {
+            self.out.push(Action::Penalise { peer, fault: Fault::Block(error) });
+        }
+        Ok(())
+    }
+
+    pub(super) fn header_gossiped(
+        &mut self,
+        peer: Peer,
+        gossip: GossipId,
+        header: &CheckedHeader,
+    ) -> Result<(), ViewError> {
+        let verdict = match self.accept_header(header)? {
+            HeaderFate::New => {
+                self.hold(Action::Judge { gossip, verdict: Verdict::Accept });
+                self.fetch_announced(peer, header.hash())?;
+                return Ok(());
+            }
+            HeaderFate::Known | HeaderFate::Refused(HeaderError::Future { .. }) | HeaderFate::OnInvalid => {
+                Verdict::Ignore
+            }
+            HeaderFate::Orphan => {
+                self.request_headers(peer, None)?;
+                Verdict::Ignore
+            }
+            HeaderFate::Refused(error) => {
+                self.out.push(Action::Penalise { peer, fault: Fault::Header(error) });
+                Verdict::Reject
+            }
+        };
+        self.out.push(Action::Judge { gossip, verdict });
+        Ok(())
+    }
+
+    /// A block that was just announced is asked of whoever announced it.
+    fn fetch_announced(&mut self, peer: Peer, hash: Hash256) -> Result<(), ViewError> {
+        let next = self.branches.best().is_some_and(|branch| branch.hashes.len() <= BLOCKS_PER_REQUEST);
+        if next && !self.peers.blocks_under_way().contains(&hash) {
+            let missing = self.missing_blocks(BLOCKS_PER_REQUEST)?;
+            if !missing.is_empty() {
+                self.ask_blocks(peer, missing);
+            }
+        }
+        self.request_blocks()
+    }
+
+    /// Blocks of the best branch that are neither here nor under way.
+    fn missing_blocks(&mut self, count: usize) -> Result<Vec<Hash256>, ViewError> {
+        let stored = self.branches.stored(&self.ledger)?;
+        let Some(branch) = self.branches.best() else {
+            return Ok(Vec::new());
+        };
+        let under_way = self.peers.blocks_under_way();
+        let mut missing = Vec::new();
+        for hash in branch.hashes.iter().skip(stored).take(WINDOW) {
+            if missing.len() == count {
+                break;
+            }
+            if !under_way.contains(hash) && self.ledger.known(hash)?.stage == Stage::Header {
+                missing.push(*hash);
+            }
+        }
+        Ok(missing)
+    }
+
+    fn ask_blocks(&mut self, peer: Peer, hashes: Vec<Hash256>) {
+        let wanted = Wanted::Blocks(hashes.clone());
+        self.peers.ask(peer, wanted, Request::Blocks { hashes }, &mut self.out);
+    }
+
+    /// Spreads the missing blocks of the best branch over peers that claim more work than the tip has.
+    pub(super) fn request_blocks(&mut self) -> Result<(), ViewError> {
+        if self.branches.best().is_none() {
+            return Ok(());
+        }
+        let (now_ms, tip_work) = (self.now_ms, self.tip.work);
+        loop {
+            let able = self.peers.each().filter(|(_, known)| {
+                let heavy = known.status.as_ref().is_some_and(|status| status.work > tip_work);
+                let rested = known.failed_ms == 0 || known.failed_ms + FAILED_REST_MS <= now_ms;
+                heavy && rested && known.block_requests() < REQUESTS_PER_PEER
+            });
+            let able: Option<Peer> = able.min_by_key(|(_, known)| known.block_requests()).map(|(peer, _)| peer);
+            let Some(peer) = able else {
+                return Ok(());
+            };
+            let missing = self.missing_blocks(BLOCKS_PER_REQUEST)?;
+            if missing.is_empty() {
+                return Ok(());
+            }
+            self.ask_blocks(peer, missing);
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The DroneChain node: a core without IO and a thin shell around it.
+//!
+//! `core` decides (chain acceptance, fork choice, mempool, sync) from events alone; `store` keeps,
+//! `p2p` talks to peers, `miner` searches nonces, `rpc` serves clients, and `shell` is the one task
+//! that feeds the core and carries out what it says.
+
+pub mod core;
+pub mod rpc;
+pub mod store;
+pub mod config;
+pub mod keyfile;
+pub mod miner;
+pub mod p2p;
+pub mod shell;

@@ -1,0 +1,132 @@
+//! The peers connected, their numbers, and the way to each one's checks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use libp2p::PeerId;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use super::inbox::Item;
+use super::limits::{GONE_MAX, GOSSIP_PER_PEER_MAX, INBOX};
+use crate::core::event::Peer;
+
+/// A connected peer.
+#[derive(Debug)]
+pub(super) struct Link {
+    /// Its number; another one each time that it connects.
+    pub(super) peer: Peer,
+    inbox: mpsc::Sender<Item>,
+    gossip: Arc<Semaphore>,
+}
+
+/// The inbox of a peer is full, which its bounds do not allow for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct InboxFull;
+
+impl Link {
+    /// Room for one more gossiped message, held until it is checked; none if too many wait.
+    pub(super) fn gossip_room(&self) -> Option<OwnedSemaphorePermit> {
+        self.gossip.clone().try_acquire_owned().ok()
+    }
+
+    /// Hands an item to the peer's checks.
+    pub(super) fn deliver(&self, item: Item) -> Result<(), InboxFull> {
+        match self.inbox.try_send(item) {
+            // Closed: the node is stopping, and nobody waits for it.
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
+            Err(mpsc::error::TrySendError::Full(_)) => Err(InboxFull),
+        }
+    }
+}
+
+/// The connected peers.
+#[derive(Debug)]
+pub(super) struct Links {
+    next: u64,
+    by_id: BTreeMap<PeerId, Link>,
+    numbers: BTreeMap<Peer, PeerId>,
+    gone: BTreeMap<Peer, PeerId>,
+    count: Arc<AtomicUsize>,
+}
+
+impl Links {
+    /// No peers; their number is kept in `count`.
+    pub(super) fn new(count: Arc<AtomicUsize>) -> Self {
+        let (by_id, numbers, gone) = Default::default();
+        Self { next: 0, by_id, numbers, gone, count }
+    }
+
+    /// Numbers a peer whose first connection is up; returns its number and what its checks read,
+    /// or none if it is connected already.
+    pub(super) fn open(&mut self, id: PeerId) -> Option<(Peer, mpsc::Receiver<Item>)> {
+        if self.by_id.contains_key(&id) {
+            return None;
+        }
+        let peer = Peer(self.next);
+        self.next += 1;
+        let (inbox, items) = mpsc::channel(INBOX);
+        let gossip = Arc::new(Semaphore::new(GOSSIP_PER_PEER_MAX));
+        self.by_id.insert(id, Link { peer, inbox, gossip });
+        self.numbers.insert(peer, id);
+        self.count.store(self.by_id.len(), Ordering::Relaxed);
+        Some((peer, items))
+    }
+
+    /// Forgets a peer whose last connection is gone. Its checks end once they did what waits.
+    pub(super) fn close(&mut self, id: &PeerId) -> Option<Peer> {
+        let Link { peer, .. } = self.by_id.remove(id)?;
+        self.numbers.remove(&peer);
+        self.gone.insert(peer, *id);
+        if self.gone.len() > GONE_MAX {
+            self.gone.pop_first();
+        }
+        self.count.store(self.by_id.len(), Ordering::Relaxed);
+        Some(peer)
+    }
+
+    /// A connected peer by identity.
+    pub(super) fn link(&self, id: &PeerId) -> Option<&Link> {
+        self.by_id.get(id)
+    }
+
+    /// A connected peer by number.
+    pub(super) fn connected(&self, peer: Peer) -> Option<(PeerId, &Link)> {
+        let id = self.numbers.get(&peer)?;
+        Some((*id, self.by_id.get(id)?))
+    }
+
+    /// The identity behind a number, connected or not long gone.
+    pub(super) fn identity(&self, peer: Peer) -> Option<PeerId> {
+        self.numbers.get(&peer).or_else(|| self.gone.get(&peer)).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reconnected_peer_has_another_number() {
+        let count = Arc::new(AtomicUsize::new(0));
+        let (mut links, id) = (Links::new(count.clone()), PeerId::random());
+        let (first, _) = links.open(id).expect("new");
+        assert!(links.open(id).is_none(), "a second connection is no second peer");
+        assert_eq!(count.load(Ordering::Relaxed), 1);
+        assert_eq!(links.close(&id), Some(first));
+        assert_eq!(links.close(&id), None);
+        let (second, _) = links.open(id).expect("new again");
+        assert_ne!(first, second);
+        assert!(links.connected(first).is_none());
+        assert_eq!(links.identity(first), Some(id), "late faults still count");
+    }
+
+    #[test]
+    fn gossip_of_one_peer_is_bounded() {
+        let (mut links, id) = (Links::new(Arc::default()), PeerId::random());
+        let _items = links.open(id);
+        let link = links.link(&id).expect("open");
+        let held: Vec<_> = std::iter::from_fn(|| link.gossip_room()).collect();
+        assert_eq!(held.len(), GOSSIP_PER_PEER_MAX);
+    }
+}

@@ -1,0 +1,57 @@
+//! Every bound of the HTTP interface, in one place.
+
+use std::time::Duration;
+
+use dronechain_chain_spec::codec::Canonical as _;
+use dronechain_chain_spec::wire::Submission;
+
+/// Connections at a time; more wait in the listener's queue.
+pub const CONNECTIONS_MAX: usize = 1_024;
+/// For a request's head to arrive, and for the next request on a kept connection.
+pub const HEAD_WAIT: Duration = Duration::from_secs(10);
+/// Bytes of a request's head.
+pub const HEAD_BYTES_MAX: usize = 16 << 10;
+/// How long one connection lives, so that a client that never reads cannot hold it for ever.
+pub const CONNECTION_AGE_MAX: Duration = Duration::from_secs(600);
+/// What a request under way gets to finish when its connection or the server is to end.
+pub const GRACE: Duration = Duration::from_secs(5);
+/// Failures to accept in a row after which the listener is given up, and the pause after each.
+pub const ACCEPT_FAILURES_MAX: u32 = 100;
+/// Pause after a failure to accept, such as too many open files.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Bytes of a submission.
+pub const SUBMISSION_BYTES_MAX: usize = 3 << 20;
+const _: () = assert!(Submission::MAX <= SUBMISSION_BYTES_MAX);
+/// Bytes of any other request's body.
+pub const BODY_BYTES_MAX: usize = 64 << 10;
+/// KiB of submissions in memory at a time; more are told to come back.
+pub const SUBMISSIONS_KIB_MAX: usize = 12 << 10;
+/// For a submission's body to arrive: this, and a second for each of [`BODY_BYTES_PER_S`].
+pub const BODY_WAIT: Duration = Duration::from_secs(5);
+/// The slowest that a large submission may come in, in bytes a second.
+pub const BODY_BYTES_PER_S: u64 = 256 << 10;
+/// For the core's answer to a submission.
+pub const ANSWER_WAIT: Duration = Duration::from_secs(30);
+
+/// Requests that read the store or check signatures at a time; more wait.
+pub const WORKERS_MAX: usize = 8;
+/// The longest that `/v1/tip` waits, in ms.
+pub const TIP_WAIT_MAX_MS: u64 = 30_000;
+/// Links in one answer.
+pub const HEADERS_MAX: u64 = 2_000;
+/// Bytes of links after which an answer ends early: node sets can be large.
+pub const HEADERS_BYTES_MAX: usize = 4 << 20;
+/// Registry entries in one answer.
+pub const ENTRIES_MAX: u32 = 1_000;
+
+/// Batch trees kept, of at most 4 MiB each.
+pub const BATCH_TREES_MAX: usize = 4;
+/// Blocks kept with their trees, of about 3 MiB each.
+pub const BLOCK_TREES_MAX: usize = 4;
+/// Anchors of a leaf that are tried for a receipt, lowest first.
+pub const RECEIPT_TRIES_MAX: usize = 8;
+/// Times that a proof is built anew because the tip moved meanwhile.
+pub const MOVED_TRIES_MAX: u32 = 5;
+/// Pause before it is: the new tip is published just behind its commit.
+pub const MOVED_PAUSE: Duration = Duration::from_millis(20);

@@ -1,0 +1,54 @@
+//! HTTP for clients: `docs/http.md`, implemented.
+//!
+//! Handlers read the store and the last published [`TipView`]; submissions go through a bounded
+//! queue to the one task that writes. Promises: every request is bounded in size, time and memory,
+//! an answer is about committed data only, and every refusal has a name. Leaves out: JSON-RPC,
+//! events, the explorer, and access by pages of other origins (no CORS).
+
+mod anchors;
+mod api;
+mod cache;
+mod chain;
+mod error;
+pub mod limits;
+mod params;
+mod proof;
+mod registry;
+mod server;
+mod status;
+mod submit;
+mod tip;
+mod transactions;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use dronechain_chain_spec::key::PublicKey;
+use dronechain_chain_spec::spec::ChainSpec;
+use tokio::sync::{mpsc, watch};
+
+use crate::store::Store;
+
+pub use self::server::serve;
+pub use self::submit::Submit;
+pub use self::tip::TipView;
+
+/// What the server answers from.
+#[derive(Debug, Clone)]
+pub struct Rpc {
+    /// Committed data.
+    pub store: Arc<Store>,
+    /// The network's chain spec.
+    pub spec: Arc<ChainSpec>,
+    /// The node's own key.
+    pub node: PublicKey,
+    /// The tip, published after every commit and whenever `syncing` changes.
+    pub tip: watch::Receiver<Arc<TipView>>,
+    /// Where submissions go.
+    pub submit: mpsc::Sender<Submit>,
+    /// Connected peers.
+    pub peers: Arc<AtomicUsize>,
+}
+
+#[cfg(test)]
+mod tests;

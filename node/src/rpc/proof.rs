@@ -1,0 +1,133 @@
+//! Anchor proofs: from an anchor to its header, and who was entitled.
+//!
+//! An entry's path in the accounts' tree of the tip holds against every block from
+//! `accounts_since` of the tip on, and an entry tells by heights when it was admitted and revoked.
+//! So one tree, the tip's, proves the entitlement of any anchor.
+
+use std::sync::Arc;
+use std::thread;
+
+use dronechain_chain_spec::codec;
+use dronechain_chain_spec::hash::Hash256;
+use dronechain_chain_spec::key::PublicKey;
+use dronechain_chain_spec::merkle::Tree;
+use dronechain_chain_spec::receipt::{AnchorProof, Authority, EntryProof};
+use dronechain_chain_spec::registry::{Place, Registry, Roll};
+use dronechain_chain_spec::transaction::{Sender, Transaction};
+
+use super::api::{Api, BlockParts};
+use super::error::ApiError;
+use super::limits::{MOVED_PAUSE, MOVED_TRIES_MAX};
+use crate::core::view::{View as _, ViewError};
+
+/// An anchor on the active chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Anchored {
+    /// Hash of its block.
+    pub(super) block: Hash256,
+    /// The proof, which has the height.
+    pub(super) proof: AnchorProof,
+}
+
+impl Api {
+    /// The proof of the anchor at `sequence` of `sender`, with the registry path of `device` if one
+    /// is named; none if the anchor is not on the active chain. Blocks.
+    pub(super) fn anchored(
+        &self,
+        sender: PublicKey,
+        sequence: u64,
+        device: Option<PublicKey>,
+    ) -> Result<Option<Anchored>, ApiError> {
+        for _ in 0..MOVED_TRIES_MAX {
+            let Some(place) = self.rpc.store.anchor_place(Sender::Key(sender), sequence)? else {
+                return Ok(None);
+            };
+            let anchored = self.prove(sender, sequence, place.height, place.position, device)?;
+            if anchored.is_some() {
+                return Ok(anchored);
+            }
+            thread::sleep(MOVED_PAUSE);
+        }
+        Err(ApiError::TipMoved)
+    }
+
+    /// None if the chain, or the tip published, is no longer that of the place.
+    fn prove(
+        &self,
+        sender: PublicKey,
+        sequence: u64,
+        height: u64,
+        position: u32,
+        device: Option<PublicKey>,
+    ) -> Result<Option<Anchored>, ApiError> {
+        let store = &self.rpc.store;
+        let Some(block) = store.active(height)? else { return Ok(None) };
+        let (Some(stored), Some(parts)) = (store.header(&block)?, self.block_parts(&block)?) else {
+            return Ok(None);
+        };
+        let named = |transaction: &&Transaction| {
+            transaction.body.sender == Sender::Key(sender) && transaction.body.sequence == sequence
+        };
+        let transaction = parts.transactions.get(position as usize).filter(named);
+        let (Some(transaction), Some(block_path)) = (transaction, parts.tree.path(position.into())) else {
+            return Ok(None);
+        };
+        let Some(authority) = self.authority(height, sender, device)? else { return Ok(None) };
+        let proof = AnchorProof {
+            transaction: codec::encode(transaction),
+            tx_index: position,
+            block_path,
+            height,
+            header: stored.signed,
+            authority,
+        };
+        // Still on the active chain after everything was read.
+        Ok((store.active(height)? == Some(block)).then_some(Anchored { block, proof }))
+    }
+
+    fn block_parts(&self, block: &Hash256) -> Result<Option<Arc<BlockParts>>, ViewError> {
+        self.blocks.get(block, || {
+            let transactions = self.rpc.store.transactions(block)?;
+            Ok(transactions.map(|transactions| {
+                let txids = transactions.iter().map(Transaction::txid).collect();
+                BlockParts { transactions, tree: Tree::new(txids) }
+            }))
+        })
+    }
+
+    /// Who was entitled to the anchor at `height`; none if tip and store are of different moments.
+    fn authority(
+        &self,
+        height: u64,
+        sender: PublicKey,
+        device: Option<PublicKey>,
+    ) -> Result<Option<Authority>, ApiError> {
+        let tip = self.tip();
+        let height = height.max(tip.opening.accounts_since);
+        let Some(block) = self.rpc.store.active(height)? else { return Ok(None) };
+        let Some(opening) = self.rpc.store.header(&block)?.and_then(|stored| stored.opening) else {
+            return Ok(None);
+        };
+        let registry = &tip.registry;
+        let root = registry.root(Roll::Accounts);
+        if opening.commitments.accounts != root {
+            return Ok(None);
+        }
+        let build = || Ok::<_, ApiError>(Some(Tree::new(registry.leaves(Roll::Accounts).to_vec())));
+        let Some(tree) = self.accounts.get(&root, build)? else { return Ok(None) };
+        let Some(sender) = entry(registry, &tree, &sender) else { return Ok(None) };
+        let device = match device {
+            None => None,
+            Some(key) => Some(entry(registry, &tree, &key).ok_or(ApiError::Unknown("device"))?),
+        };
+        let count = registry.len(Roll::Accounts);
+        Ok(Some(Authority { height, commitments: opening.commitments, count, sender, device }))
+    }
+}
+
+fn entry(registry: &Registry, tree: &Tree, key: &PublicKey) -> Option<EntryProof> {
+    let place = registry.place(key).filter(|place| place.roll == Roll::Accounts)?;
+    let Place { index, .. } = place;
+    let entry = registry.at(place)?.entry.clone();
+    Some(EntryProof { index, entry, path: tree.path(index.into())? })
+}

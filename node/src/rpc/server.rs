@@ -1,0 +1,129 @@
+//! Connections: accepted up to a bound, each with time limits, ended in order.
+//!
+//! `axum::serve` waits for a request's head for ever, so connections are driven here.
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::api::Api;
+use super::error::ApiError;
+use super::limits::{
+    ACCEPT_FAILURES_MAX, ACCEPT_PAUSE, BODY_BYTES_MAX, CONNECTION_AGE_MAX, CONNECTIONS_MAX, GRACE,
+    HEAD_BYTES_MAX, HEAD_WAIT,
+};
+use super::{Rpc, anchors, chain, registry, status, submit, transactions};
+
+/// Serves until `shutdown` resolves; requests under way then get a short time to finish.
+///
+/// # Errors
+/// When the listener keeps failing.
+pub async fn serve(listener: TcpListener, rpc: Rpc, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+    let router = router(rpc);
+    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let (stop, stopped) = watch::channel(false);
+    let mut connections = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    let mut failures = 0;
+    let result = loop {
+        let next = async {
+            let slot = Arc::clone(&slots).acquire_owned().await;
+            (slot, listener.accept().await)
+        };
+        let (slot, accepted) = tokio::select! {
+            next = next => next,
+            () = &mut shutdown => break Ok(()),
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                failures = 0;
+                let connection = connection(stream, router.clone(), stopped.clone());
+                connections.spawn(async move {
+                    connection.await;
+                    drop(slot);
+                });
+            }
+            Err(error) => {
+                failures += 1;
+                tracing::warn!(%error, "could not accept a connection");
+                if failures >= ACCEPT_FAILURES_MAX {
+                    break Err(error);
+                }
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+        while connections.try_join_next().is_some() {}
+    };
+    drop(listener);
+    // Receivers live as long as connections do.
+    stop.send_replace(true);
+    let finished = async { while connections.join_next().await.is_some() {} };
+    // Dropping the set ends those that did not finish.
+    drop(timeout(GRACE, finished).await);
+    result
+}
+
+async fn connection(stream: TcpStream, router: Router, mut stopped: watch::Receiver<bool>) {
+    // Without it only latency suffers.
+    drop(stream.set_nodelay(true));
+    let mut builder = Builder::new(TokioExecutor::new()).http1_only();
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WAIT)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .half_close(false);
+    let served = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut served = pin!(served);
+    let end = tokio::select! {
+        result = served.as_mut() => Some(result),
+        () = sleep(CONNECTION_AGE_MAX) => None,
+        _ = stopped.wait_for(|stopped| *stopped) => None,
+    };
+    let end = match end {
+        Some(result) => result,
+        None => {
+            served.as_mut().graceful_shutdown();
+            timeout(GRACE, served).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = end {
+        tracing::debug!(%error, "a connection broke off");
+    }
+}
+
+fn router(rpc: Rpc) -> Router {
+    Router::new()
+        .route("/v1/status", get(status::status))
+        .route("/v1/tip", get(status::tip))
+        .route("/v1/spec", get(status::spec))
+        .route("/v1/headers", get(chain::headers))
+        .route("/v1/header/{name}", get(chain::header))
+        .route("/v1/block/{name}", get(chain::block))
+        // Reads its body itself, within bounds of its own.
+        .route("/v1/transactions", post(submit::submit))
+        .route("/v1/transactions/{txid}", get(transactions::transaction))
+        .route("/v1/senders/{name}", get(registry::sender))
+        .route("/v1/anchors/{key}/{sequence}", get(anchors::anchor))
+        .route("/v1/receipts/{hash}", get(anchors::receipt))
+        .route("/v1/bodies/{root}", get(anchors::body))
+        .route("/v1/registry", get(registry::entries))
+        .route("/v1/registry/{key}", get(registry::account))
+        .route("/livez", get(status::live))
+        .route("/readyz", get(status::ready))
+        .fallback(async || ApiError::NoRoute)
+        .method_not_allowed_fallback(async || ApiError::Method)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(Arc::new(Api::new(rpc)))
+}

@@ -1,0 +1,348 @@
+//! The server on a loopback listener over a real store, with a chain that a light client accepts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use dronechain_chain_spec::chain::{HeaderChain, decode_links};
+use dronechain_chain_spec::codec;
+use dronechain_chain_spec::hash::{Hash256, sha256};
+use dronechain_chain_spec::header::{Header, Parent};
+use dronechain_chain_spec::key::{PublicKey, SigningKey};
+use dronechain_chain_spec::merkle;
+use dronechain_chain_spec::receipt::Receipt;
+use dronechain_chain_spec::registry::Role;
+use dronechain_chain_spec::spec::{AdminSet, ChainSpec, Parameters};
+use dronechain_chain_spec::state::{Draft, State};
+use dronechain_chain_spec::target::{Bits, Target, Work};
+use dronechain_chain_spec::transaction::{
+    Action, Anchor, AnchorKind, CheckedTransaction, Sender, TransactionBody,
+};
+use dronechain_chain_spec::wire::{BatchBody, Submission};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{Rpc, Submit, TipView, serve};
+use crate::core::event::{SubmitError, Submitted};
+use crate::core::view::{Changes, Moved, Opening, Stage, StateChanges, StoredHeader};
+use crate::store::{Options, Store};
+
+const CONTROLLER: u8 = 20;
+
+fn key(seed: u8) -> SigningKey {
+    SigningKey::from_bytes(&[seed; 32])
+}
+
+fn leaves() -> Vec<Hash256> {
+    (0..5).map(|n: u8| sha256(&[&[n]])).collect()
+}
+
+fn spec() -> ChainSpec {
+    let easiest = Bits(0x2007_ffff);
+    ChainSpec {
+        name: "test".to_owned(),
+        genesis_time_ms: 1_700_000_000_000,
+        nodes: vec![PublicKey::of(&key(1)), PublicKey::of(&key(2))],
+        parameters: Parameters {
+            block_time_ms: 1_000,
+            initial_bits: easiest,
+            limit_bits: easiest,
+            finality_depth: 0,
+        },
+        admins: AdminSet { threshold: 1, keys: vec![PublicKey::of(&key(9))] },
+    }
+}
+
+fn checked(sender: Sender, by: u8, sequence: u64, action: Action) -> CheckedTransaction {
+    let chain_id = spec().genesis().hash();
+    let transaction = TransactionBody { sender, sequence, action }.signed(&[&key(by)], &chain_id);
+    transaction.check(&chain_id).expect("well-formed")
+}
+
+fn anchor(sequence: u64, leaves: &[Hash256]) -> CheckedTransaction {
+    let leaf_count = u32::try_from(leaves.len()).expect("few");
+    let root = merkle::root(leaves);
+    let anchor = Anchor { kind: AnchorKind::Data, root, leaf_count, first_time: 0, last_time: 0 };
+    let sender = Sender::Key(PublicKey::of(&key(CONTROLLER)));
+    checked(sender, CONTROLLER, sequence, Action::Anchor(anchor))
+}
+
+/// Commits the next block, mined; gives its header and opening.
+fn grow(
+    store: &Store,
+    state: &mut State,
+    before: &[Header],
+    list: &[CheckedTransaction],
+) -> (Header, Opening) {
+    let network = spec().network();
+    let parent = before.last().expect("genesis at least");
+    let height = parent.height + 1;
+    let mut draft = Draft::new(state, height);
+    for transaction in list {
+        draft.apply(transaction).expect("valid");
+    }
+    let delta = draft.finish();
+    let txids: Vec<_> = list.iter().map(CheckedTransaction::txid).collect();
+    let bits = Parent {
+        hash: parent.hash(),
+        height: parent.height,
+        time_ms: parent.time_ms,
+        target: Target::from_bits(parent.bits).expect("strict"),
+        grandparent_time_ms: before.iter().rev().nth(1).map(|header| header.time_ms),
+    }
+    .next_bits(&network);
+    let miner = key(if height.is_multiple_of(2) { 2 } else { 1 });
+    let mut header = Header {
+        height,
+        parent: parent.hash(),
+        tx_root: merkle::root(&txids),
+        commitments: delta.commitments.hash(),
+        tx_count: u32::try_from(list.len()).expect("few"),
+        time_ms: parent.time_ms + 1_000,
+        bits,
+        miner: PublicKey::of(&miner),
+        ..parent.clone()
+    };
+    let target = Target::from_bits(bits).expect("strict");
+    while !target.is_met_by(&header.hash()) {
+        header.nonce += 1;
+    }
+    let hash = header.hash();
+    let (_, completed) = state.advance(&delta, hash);
+    let accounts_since = if list.is_empty() { 1 } else { height };
+    let opening = Opening { commitments: delta.commitments, accounts_since };
+    let transactions: Vec<_> = list.iter().map(|checked| checked.get().clone()).collect();
+    let stored = StoredHeader {
+        signed: header.clone().signed(&miner, &network.chain_id),
+        work: Work::ZERO,
+        stage: Stage::Valid,
+        opening: Some(opening),
+    };
+    let at = |place| (place, state.registry.at(place).cloned());
+    let changes = Changes {
+        headers: [(hash, stored)].into(),
+        blocks: [(hash, transactions.clone())].into(),
+        active: [(height, Some(hash))].into(),
+        bodies: BTreeMap::from([(merkle::root(&leaves()), leaves())]),
+        connected: vec![Moved { hash, height, transactions, outcomes: delta.outcomes.clone() }],
+        history_nodes: completed.iter().map(|node| ((node.level, node.position), node.hash)).collect(),
+        state: StateChanges {
+            accounts: delta.changes.keys().copied().map(at).collect(),
+            admins: Some(state.admins.clone()),
+            history: Some(state.history.clone()),
+            tip: Some((hash, height)),
+        },
+        ..Changes::default()
+    };
+    store.commit(&changes).expect("commits");
+    (header, opening)
+}
+
+struct Running {
+    _folder: TempDir,
+    address: std::net::SocketAddr,
+    tips: watch::Sender<Arc<TipView>>,
+    submitted: mpsc::Receiver<Submit>,
+    stop: oneshot::Sender<()>,
+    server: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+/// A chain of three blocks: a controller's admission, its anchor, and an empty one.
+async fn running() -> Running {
+    let folder = tempfile::tempdir().expect("temp dir");
+    let (store, loaded) = Store::open(folder.path(), &spec(), &Options::default()).expect("opens");
+    let (mut state, mut headers) = (loaded.state, vec![spec().genesis()]);
+    let admit = Action::Admit { role: Role::Controller, key: PublicKey::of(&key(CONTROLLER)) };
+    let blocks = [vec![checked(Sender::Admins, 9, 0, admit)], vec![anchor(0, &leaves())], vec![]];
+    let mut last = None;
+    for list in &blocks {
+        let (header, opening) = grow(&store, &mut state, &headers, list);
+        headers.push(header);
+        last = Some(opening);
+    }
+    let tip = headers.last().expect("three");
+    let view = TipView {
+        hash: tip.hash(),
+        height: tip.height,
+        time_ms: tip.time_ms,
+        work: Work::ZERO,
+        opening: last.expect("three"),
+        registry: Arc::new(state.registry),
+        mempool: 0,
+        syncing: false,
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let (tips, tip) = watch::channel(Arc::new(view));
+    let (submit, submitted) = mpsc::channel(1);
+    let (stop, stopped) = oneshot::channel::<()>();
+    let rpc = Rpc {
+        store: Arc::new(store),
+        spec: Arc::new(spec()),
+        node: PublicKey::of(&key(1)),
+        tip,
+        submit,
+        peers: Arc::new(AtomicUsize::new(2)),
+    };
+    let server = tokio::spawn(serve(listener, rpc, async { drop(stopped.await) }));
+    Running { _folder: folder, address, tips, submitted, stop, server }
+}
+
+impl Running {
+    /// Status and body of the answer to a request with this head and body.
+    async fn ask(&self, head: &str, body: &[u8]) -> (u16, Vec<u8>) {
+        let mut stream = TcpStream::connect(self.address).await.expect("connects");
+        let head = format!("{head}\r\nHost: test\r\nConnection: close\r\n\r\n");
+        stream.write_all(&[head.as_bytes(), body].concat()).await.expect("writes");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.expect("reads");
+        let end = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("a head") + 4;
+        let status = String::from_utf8_lossy(&answer[9..12]).parse().expect("a status");
+        (status, answer.split_off(end))
+    }
+
+    async fn get(&self, path: &str) -> (u16, Value) {
+        let (status, body) = self.ask(&format!("GET {path} HTTP/1.1"), b"").await;
+        (status, serde_json::from_slice(&body).expect("JSON"))
+    }
+
+    async fn refusal(&self, path: &str) -> (u16, String) {
+        let (status, body) = self.get(path).await;
+        (status, body["error"]["name"].as_str().expect("a name").to_owned())
+    }
+}
+
+#[tokio::test]
+async fn receipt_verifies_against_the_headers_served() {
+    let node = running().await;
+    let (status, bytes) = node.ask("GET /v1/headers?from=1 HTTP/1.1", b"").await;
+    assert_eq!(status, 200);
+    let mut chain = HeaderChain::new(spec()).expect("a sound spec");
+    for link in decode_links(&bytes).expect("links") {
+        chain.push(link).expect("valid");
+    }
+    assert_eq!(chain.height(), 3);
+    for leaf in leaves() {
+        let (status, json) = node.ask(&format!("GET /v1/receipts/{leaf} HTTP/1.1"), b"").await;
+        assert_eq!(status, 200);
+        let proven = Receipt::parse(&json).expect("a receipt").verify(&leaf, &chain, 2).expect("holds");
+        assert_eq!((proven.height, proven.sender), (2, PublicKey::of(&key(CONTROLLER))));
+    }
+    let controller = PublicKey::of(&key(CONTROLLER));
+    let (_, anchor) = node.get(&format!("/v1/anchors/{controller}/0?device={controller}")).await;
+    assert_eq!((&anchor["state"], &anchor["confirmations"]), (&"included".into(), &2.into()));
+    assert_eq!(anchor["proof"]["authority"]["device"]["index"], 0);
+    let (_, anchor) = node.get(&format!("/v1/anchors/{controller}/1")).await;
+    assert_eq!(anchor["state"], "unknown");
+    let (_, body) = node.ask(&format!("GET /v1/bodies/{} HTTP/1.1", merkle::root(&leaves())), b"").await;
+    assert_eq!(body, codec::encode(&BatchBody(leaves())));
+}
+
+#[tokio::test]
+async fn chain_registry_and_senders_are_told() {
+    let node = running().await;
+    let (_, status) = node.get("/v1/status").await;
+    assert_eq!((&status["tip"]["height"], &status["peers"]), (&3.into(), &2.into()));
+    let (_, block) = node.get("/v1/block/2").await;
+    let txid = anchor(0, &leaves()).txid().to_string();
+    assert_eq!(block["transactions"][0]["txid"], txid.as_str());
+    assert_eq!((&block["active"], &block["confirmations"]), (&true.into(), &2.into()));
+    let (_, by_hash) = node.get(&format!("/v1/header/{}", block["hash"].as_str().expect("hash"))).await;
+    assert_eq!(by_hash["header"], block["header"]);
+    let (_, transaction) = node.get(&format!("/v1/transactions/{txid}")).await;
+    assert_eq!((&transaction["state"], &transaction["outcome"]), (&"included".into(), &"applied".into()));
+    let (_, entries) = node.get("/v1/registry?roll=accounts&limit=10").await;
+    assert_eq!((&entries["count"], &entries["entries"][0]["role"]), (&1.into(), &"controller".into()));
+    let controller = PublicKey::of(&key(CONTROLLER));
+    let (_, sender) = node.get(&format!("/v1/senders/{controller}")).await;
+    assert_eq!((&sender["next_sequence"], &sender["pending_sequence"]), (&1.into(), &1.into()));
+    assert_eq!(node.get("/v1/senders/admins").await.1["next_sequence"], 1);
+    assert_eq!(node.get(&format!("/v1/registry/{controller}")).await.1["next_sequence"], 1);
+}
+
+#[tokio::test]
+async fn refusals_have_status_and_name() {
+    let node = running().await;
+    let unknown = sha256(&[b"unknown"]);
+    for (path, status, name) in [
+        ("/v1/nothing".to_owned(), 404, "no-route"),
+        ("/v1/status?verbose=1".to_owned(), 400, "bad-query"),
+        ("/v1/headers?from=1&limit=2001".to_owned(), 400, "too-much"),
+        ("/v1/headers?from=0".to_owned(), 400, "bad-query"),
+        ("/v1/header/zz".to_owned(), 400, "bad-path"),
+        ("/v1/header/4".to_owned(), 404, "unknown"),
+        (format!("/v1/receipts/{unknown}"), 404, "unknown"),
+        (format!("/v1/receipts/{}?device={unknown}", leaves()[0]), 404, "unknown"),
+        ("/v1/transactions".to_owned(), 405, "method-not-allowed"),
+    ] {
+        assert_eq!(node.refusal(&path).await, (status, name.to_owned()), "{path}");
+    }
+    let post = "POST /v1/transactions HTTP/1.1";
+    for (head, body, status, rule) in [
+        (format!("{post}\r\nTransfer-Encoding: chunked"), &b"0\r\n\r\n"[..], 411, Value::Null),
+        (format!("{post}\r\nContent-Length: 3145729"), b"", 413, Value::Null),
+        (format!("{post}\r\nContent-Length: 3"), b"abc", 422, "T1".into()),
+    ] {
+        let (found, body) = node.ask(&head, body).await;
+        let body: Value = serde_json::from_slice(&body).expect("JSON");
+        assert_eq!((found, &body["error"]["rule"]), (status, &rule), "{head}");
+    }
+}
+
+#[tokio::test]
+async fn submission_waits_for_its_answer() {
+    let mut node = running().await;
+    let transaction = anchor(1, &leaves()).get().clone();
+    let submission = |leaves: Vec<Hash256>| {
+        let body = Some(BatchBody(leaves));
+        codec::encode(&Submission { transaction: transaction.clone(), body })
+    };
+    let head = |bytes: &[u8]| format!("POST /v1/transactions HTTP/1.1\r\nContent-Length: {}", bytes.len());
+    let holder = sha256(&[b"another"]);
+    let txid = transaction.txid();
+    for (answer, status) in [
+        (Ok(Submitted::Pending { txid }), 202),
+        (Ok(Submitted::Included { txid, height: 7 }), 200),
+        (Err(SubmitError::SequenceTaken { holder }), 409),
+        (Err(SubmitError::MempoolFull), 503),
+    ] {
+        let bytes = submission(leaves());
+        let (mut queue, reply) = (std::mem::replace(&mut node.submitted, mpsc::channel(1).1), answer);
+        let core = async {
+            let Submit { transaction, body, reply: to } = queue.recv().await.expect("a submission");
+            assert_eq!((transaction.txid(), body.expect("a body").leaves().len()), (txid, 5));
+            to.send(reply).expect("the asker waits");
+        };
+        let head = head(&bytes);
+        let (found, ()) = tokio::join!(node.ask(&head, &bytes), core);
+        node.submitted = queue;
+        assert_eq!(found.0, status);
+    }
+    let bytes = submission(leaves()[1..].to_vec());
+    let (status, body) = node.ask(&head(&bytes), &bytes).await;
+    let body: Value = serde_json::from_slice(&body).expect("JSON");
+    assert_eq!((status, &body["error"]["name"]), (422, &"body-leaf-count".into()));
+}
+
+#[tokio::test]
+async fn tip_is_awaited_and_readiness_follows_it() {
+    let node = running().await;
+    let tip = TipView::clone(&node.tips.borrow());
+    assert_eq!(node.ask("GET /readyz HTTP/1.1", b"").await, (200, b"ok".to_vec()));
+    let path = format!("/v1/tip?after={}&wait_ms=30000", tip.hash);
+    let moved = TipView { height: 4, hash: sha256(&[b"next"]), syncing: true, ..tip.clone() };
+    let publish = async {
+        tokio::task::yield_now().await;
+        node.tips.send_replace(Arc::new(moved));
+    };
+    let ((_, told), ()) = tokio::join!(node.get(&path), publish);
+    assert_eq!(told["height"], 4);
+    assert_eq!(node.refusal("/readyz").await, (503, "syncing".to_owned()));
+    let (_, same) = node.get(&format!("/v1/tip?after={}&wait_ms=10", sha256(&[b"next"]))).await;
+    assert_eq!(same["height"], 4);
+    node.stop.send(()).expect("the server runs");
+    node.server.await.expect("no panic").expect("no failure");
+}

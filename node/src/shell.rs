@@ -1,0 +1,368 @@
+//! The shell: the one task that feeds the core and carries out what it says.
+//!
+//! Events come through one bounded queue, submissions through another. Several events are handled
+//! before one commit, so that many submissions share one sync of the disk; while it lasts, no event
+//! is taken in. A failed commit or read ends the node: what is not on disk was never acknowledged.
+
+mod ready;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use dronechain_chain_spec::hash::Hash256;
+use dronechain_chain_spec::key::PublicKey;
+use dronechain_chain_spec::registry::Roll;
+use dronechain_chain_spec::spec::{ChainSpec, SpecError};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot, watch};
+use tracing::{error, info, warn};
+
+use crate::config::Config;
+use crate::core::event::{Action, Event, SubmitError, Submitted, Template, Ticket};
+use crate::core::view::{View, ViewError};
+use crate::core::{Core, Start};
+use crate::keyfile::{self, KeyFileError};
+use crate::miner::{self, MinerError};
+use crate::p2p::{self, Command, P2p, P2pError};
+use crate::rpc::{self, Rpc, Submit, TipView};
+use crate::store::{Options, Store, StoreError};
+
+/// Events waiting for the core.
+const EVENTS_MAX: usize = 1_024;
+/// Submissions waiting for the core.
+const SUBMITS_MAX: usize = 1_024;
+/// Events and submissions handled before one commit.
+const GROUP_MAX: usize = 256;
+/// How often the core hears that time passes.
+const TICK: Duration = Duration::from_millis(200);
+/// How long open connections may take to end at shutdown.
+const SHUTDOWN_WAIT: Duration = Duration::from_secs(3);
+
+/// Why a node does not start, or stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The chain spec cannot be read.
+    #[error("{}: {error}", path.display())]
+    SpecUnreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The chain spec breaks a rule.
+    #[error("{}: {error}", path.display())]
+    Spec {
+        /// The file.
+        path: PathBuf,
+        /// The rule.
+        error: SpecError,
+    },
+    /// The node's key.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store cannot be read any more.
+    #[error(transparent)]
+    View(#[from] ViewError),
+    /// Peers.
+    #[error(transparent)]
+    P2p(#[from] P2pError),
+    /// The miner.
+    #[error(transparent)]
+    Miner(#[from] MinerError),
+    /// The HTTP port.
+    #[error("HTTP on {address}: {error}; is another process there? choose another with --http")]
+    Http {
+        /// Where it should listen.
+        address: SocketAddr,
+        /// Why not.
+        error: io::Error,
+    },
+    /// The ready file.
+    #[error("{}: {error}", path.display())]
+    Ready {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// A part of the node ended without being asked to.
+    #[error("{0} ended unexpectedly")]
+    Ended(&'static str),
+}
+
+/// Runs a node until `shutdown` or until it cannot go on.
+///
+/// # Errors
+/// [`NodeError`], one variant per cause.
+pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> Result<(), NodeError> {
+    let spec = read_spec(&config.spec)?;
+    let key = keyfile::load(&config.key)?;
+    let network = spec.network();
+    let (store, loaded) = open_store(&config, &spec).await?;
+    let listener = listen(config.http).await?;
+
+    let (events_in, events) = mpsc::channel(EVENTS_MAX);
+    let (submit_in, submits) = mpsc::channel(SUBMITS_MAX);
+    let (templates_in, templates) = watch::channel(None);
+    let mines = config.mining.share > 0.0;
+    let start = Start {
+        state: loaded.state,
+        tip: loaded.tip,
+        pool: loaded.pool,
+        miner: mines.then(|| PublicKey::of(&key)),
+    };
+    let core = Core::new(network.clone(), Arc::clone(&store), start)?;
+    let (allowed_in, allowed) = watch::channel(Arc::new(admitted(&core)));
+    let (tip_in, tip) = watch::channel(Arc::new(tip_view(&core, &store)?));
+
+    let setup = p2p::Setup {
+        key: key.clone(),
+        network: network.clone(),
+        listen: config.listen.clone(),
+        static_peers: config.peers.clone(),
+        allowed,
+    };
+    let peers = p2p::spawn(setup, Arc::clone(&store), events_in.clone()).await?;
+    let miner = if mines {
+        let found = events_in.clone();
+        let (key, network, share) = (key.clone(), network.clone(), config.mining.share);
+        Some(miner::spawn(miner::Setup { key, network, share, templates, found })?)
+    } else {
+        None
+    };
+    let rpc = Rpc {
+        store: Arc::clone(&store),
+        spec: Arc::new(spec),
+        node: PublicKey::of(&key),
+        tip,
+        submit: submit_in,
+        peers: peers.connected_counter(),
+    };
+    let http = listener.local_addr().map_err(|error| NodeError::Http { address: config.http, error })?;
+    let (stop_http, stopped) = oneshot::channel::<()>();
+    let server = tokio::spawn(rpc::serve(listener, rpc, async {
+        // An error means that the sender is gone: stop as well.
+        let _ = stopped.await;
+    }));
+    let node = PublicKey::of(&key);
+    info!(network = %network.chain_id, %node, p2p = %peers.listen(), %http, "node is up");
+    if let Some(path) = &config.ready_file {
+        ready::write(path, &peers, http).map_err(|error| NodeError::Ready { path: path.clone(), error })?;
+    }
+
+    let mut shell = Shell {
+        core,
+        store,
+        peers,
+        templates: templates_in,
+        tip: tip_in,
+        allowed: allowed_in,
+        replies: BTreeMap::new(),
+        tickets: 0,
+    };
+    let outcome = shell.serve(events, submits, shutdown).await;
+    if let Err(error) = &outcome {
+        error!(%error, "the node stops");
+    }
+    drop(stop_http);
+    let Shell { peers, templates, .. } = shell;
+    drop(templates);
+    peers.shutdown().await;
+    if tokio::time::timeout(SHUTDOWN_WAIT, server).await.is_err() {
+        warn!("HTTP connections were cut off");
+    }
+    if let Some(miner) = miner {
+        // The thread looks for its end after each slice of work.
+        let _ = tokio::task::spawn_blocking(move || miner.join()).await;
+    }
+    info!("node is down");
+    outcome
+}
+
+fn read_spec(path: &std::path::Path) -> Result<ChainSpec, NodeError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| NodeError::SpecUnreadable { path: path.to_owned(), error })?;
+    ChainSpec::from_toml(&text).map_err(|error| NodeError::Spec { path: path.to_owned(), error })
+}
+
+async fn open_store(config: &Config, spec: &ChainSpec) -> Result<(Arc<Store>, crate::store::Loaded), NodeError> {
+    let (path, spec) = (config.data.join("ledger"), spec.clone());
+    let opened = tokio::task::spawn_blocking(move || Store::open(&path, &spec, &Options::default())).await;
+    let (store, loaded) = opened.map_err(|_| NodeError::Ended("opening the store"))??;
+    Ok((Arc::new(store), loaded))
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, NodeError> {
+    TcpListener::bind(address).await.map_err(|error| NodeError::Http { address, error })
+}
+
+/// Keys of admitted, not revoked nodes: whom peers may be.
+fn admitted<V: View>(core: &Core<V>) -> BTreeSet<PublicKey> {
+    let nodes = core.registry().accounts(Roll::Nodes).iter();
+    nodes.filter(|node| node.entry.revoked.is_none()).map(|node| node.entry.key).collect()
+}
+
+fn tip_view<V: View>(core: &Core<V>, store: &Store) -> Result<TipView, ViewError> {
+    let (hash, height, work, opening) = core.tip();
+    let header = store.header(&hash)?.ok_or_else(|| ViewError(format!("header of tip {hash} is missing")))?;
+    Ok(TipView {
+        hash,
+        height,
+        time_ms: header.signed.header.time_ms,
+        work,
+        opening,
+        registry: Arc::new(core.registry().clone()),
+        mempool: core.pool_len(),
+        syncing: core.is_behind(),
+    })
+}
+
+/// The clock, ms since 1970 UTC; 0 before.
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+struct Shell {
+    core: Core<Arc<Store>>,
+    store: Arc<Store>,
+    peers: P2p,
+    templates: watch::Sender<Option<Template>>,
+    tip: watch::Sender<Arc<TipView>>,
+    allowed: watch::Sender<Arc<BTreeSet<PublicKey>>>,
+    replies: BTreeMap<Ticket, oneshot::Sender<Result<Submitted, SubmitError>>>,
+    tickets: u64,
+}
+
+impl Shell {
+    async fn serve(
+        &mut self,
+        mut events: mpsc::Receiver<Event>,
+        mut submits: mpsc::Receiver<Submit>,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), NodeError> {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        tokio::pin!(shutdown);
+        loop {
+            tokio::select! {
+                () = &mut shutdown => return Ok(()),
+                _ = ticks.tick() => self.feed(Event::Tick).await?,
+                event = events.recv() => self.feed(event.ok_or(NodeError::Ended("peer-to-peer"))?).await?,
+                submit = submits.recv() => self.submit(submit.ok_or(NodeError::Ended("HTTP"))?).await?,
+            }
+            for _ in 1..GROUP_MAX {
+                if let Ok(event) = events.try_recv() {
+                    self.feed(event).await?;
+                } else if let Ok(submit) = submits.try_recv() {
+                    self.submit(submit).await?;
+                } else {
+                    break;
+                }
+            }
+            self.commit().await?;
+            self.publish()?;
+        }
+    }
+
+    async fn submit(&mut self, submit: Submit) -> Result<(), NodeError> {
+        let Submit { transaction, body, reply } = submit;
+        self.tickets += 1;
+        let ticket = Ticket(self.tickets);
+        self.replies.insert(ticket, reply);
+        self.feed(Event::Submitted { ticket, transaction, body }).await
+    }
+
+    async fn feed(&mut self, event: Event) -> Result<(), NodeError> {
+        for action in self.core.handle(now_ms(), event)? {
+            self.perform(action).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes what the core wants written, and lets out what waited for it.
+    async fn commit(&mut self) -> Result<(), NodeError> {
+        while let Some(changes) = self.core.take_changes() {
+            let store = Arc::clone(&self.store);
+            let written = tokio::task::spawn_blocking(move || store.commit(&changes)).await;
+            written.map_err(|_| NodeError::Ended("the commit"))??;
+            self.feed(Event::Committed).await?;
+        }
+        Ok(())
+    }
+
+    async fn perform(&mut self, action: Action) -> Result<(), NodeError> {
+        let command = match action {
+            Action::Request { peer, id, request } => Command::Request { peer, id, request },
+            Action::GossipTransaction(transaction) => Command::GossipTransaction(transaction),
+            Action::GossipHeader(header) => Command::GossipHeader(header),
+            Action::Judge { gossip, verdict } => Command::Judge { gossip, verdict },
+            Action::Penalise { peer, fault } => {
+                warn!(peer = peer.0, %fault, "a peer is at fault");
+                Command::Penalise { peer, fault }
+            }
+            Action::Answer { ticket, result } => {
+                if let Some(reply) = self.replies.remove(&ticket) {
+                    // The asker may be gone.
+                    let _ = reply.send(result);
+                }
+                return Ok(());
+            }
+            Action::Mine(template) => {
+                self.templates.send_replace(template);
+                return Ok(());
+            }
+            Action::TipMoved { hash, height, disconnected } => {
+                told_tip(&hash, height, disconnected);
+                return Ok(());
+            }
+            Action::FinalityAlarm { tip, fork_height } => {
+                error!(%tip, fork_height, "ALARM: a heavier chain leaves below the finality depth; refused");
+                return Ok(());
+            }
+            Action::ClockWarning { peer, difference_ms } => {
+                warn!(peer = peer.0, difference_ms, "a peer's clock differs from ours: check both");
+                return Ok(());
+            }
+        };
+        self.peers.send(command).await.map_err(|_| NodeError::Ended("peer-to-peer"))
+    }
+
+    /// Shows clients and peers the durable tip.
+    fn publish(&self) -> Result<(), NodeError> {
+        let (hash, ..) = self.core.tip();
+        let shown = Arc::clone(&self.tip.borrow());
+        let moved = shown.hash != hash;
+        let same = (shown.mempool, shown.syncing) == (self.core.pool_len(), self.core.is_behind());
+        if !moved && same {
+            return Ok(());
+        }
+        let mut view = if moved { tip_view(&self.core, &self.store)? } else { TipView::clone(&shown) };
+        let roots = |roll| view.registry.root(roll) == shown.registry.root(roll);
+        if roots(Roll::Nodes) && roots(Roll::Accounts) {
+            // Trees are cached by the registry's identity.
+            view.registry = Arc::clone(&shown.registry);
+        } else {
+            self.allowed.send_replace(Arc::new(admitted(&self.core)));
+        }
+        (view.mempool, view.syncing) = (self.core.pool_len(), self.core.is_behind());
+        self.tip.send_replace(Arc::new(view));
+        Ok(())
+    }
+}
+
+fn told_tip(hash: &Hash256, height: u64, disconnected: u64) {
+    if disconnected > 0 {
+        warn!(%hash, height, disconnected, "reorganised");
+    } else {
+        info!(%hash, height, "new tip");
+    }
+}

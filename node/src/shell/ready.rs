@@ -1,0 +1,16 @@
+//! The ready file: tells whoever started the node where it listens.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use crate::p2p::P2p;
+
+/// Writes one line of JSON to `path` at once or not at all.
+pub(super) fn write(path: &Path, peers: &P2p, http: SocketAddr) -> io::Result<()> {
+    let p2p = format!("{}/p2p/{}", peers.listen(), peers.id());
+    let line = serde_json::json!({ "p2p": p2p, "http": http.to_string() });
+    let beside = path.with_extension("new");
+    std::fs::write(&beside, format!("{line}\n"))?;
+    std::fs::rename(&beside, path)
+}

@@ -1,0 +1,179 @@
+//! Writing: one set of changes, one atomic and synced batch, indexes included.
+
+use std::sync::{MutexGuard, PoisonError};
+
+use dronechain_chain_spec::codec;
+use dronechain_chain_spec::hash::Hash256;
+use dronechain_chain_spec::transaction::{Action, Anchor, Sender, Transaction};
+use rocksdb::{ColumnFamily, WriteBatch, WriteOptions};
+
+use super::folder::Counter;
+use super::keys::{self, Column, meta};
+use super::{AnchorPlace, Store, StoreError, TxPlace};
+use crate::core::view::{Changes, Moved, StateChanges};
+
+impl Store {
+    /// Writes `changes` durably: all of them, or none. Returns once they are on disk.
+    ///
+    /// # Errors
+    /// Fatal: what is durable is unknown then, so the caller ends the node.
+    pub fn commit(&self, changes: &Changes) -> Result<(), StoreError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.write(changes, |_| {})
+    }
+
+    /// [`Store::commit`] with further rows in the same batch.
+    pub(super) fn write(&self, changes: &Changes, more: impl FnOnce(&mut Batch)) -> Result<(), StoreError> {
+        // Held to the end: batches are numbered in the order in which they are written.
+        let mut counter = self.counter();
+        let number = counter.count() + 1;
+        let mut batch = Batch { store: self, rows: WriteBatch::default() };
+        batch.chain(changes);
+        batch.state(&changes.state);
+        batch.pool(changes)?;
+        // A transaction may leave with one block and join with another: later rows win.
+        changes.disconnected.iter().for_each(|block| batch.disconnect(block));
+        changes.connected.iter().for_each(|block| batch.connect(block));
+        batch.put(Column::Meta, meta::COMMITS, number.to_be_bytes());
+        more(&mut batch);
+        let mut synced = WriteOptions::default();
+        synced.set_sync(true);
+        self.db.write_opt(batch.rows, &synced).map_err(|error| StoreError::database(&self.path, &error))?;
+        counter.acknowledge(number).map_err(|error| StoreError::io(&self.path, error))
+    }
+
+    pub(super) fn counter(&self) -> MutexGuard<'_, Counter> {
+        // The count changes in one assignment, so a panic elsewhere leaves it whole.
+        self.counter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn family(&self, column: Column) -> &ColumnFamily {
+        self.db.cf_handle(column.name()).expect("open opened every column family")
+    }
+}
+
+/// Rows that are written together.
+pub(super) struct Batch<'a> {
+    store: &'a Store,
+    rows: WriteBatch,
+}
+
+impl Batch<'_> {
+    pub(super) fn put(&mut self, column: Column, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        self.rows.put_cf(self.store.family(column), key, value);
+    }
+
+    fn delete(&mut self, column: Column, key: impl AsRef<[u8]>) {
+        self.rows.delete_cf(self.store.family(column), key);
+    }
+
+    /// Headers, blocks, bodies, and which of them are active.
+    fn chain(&mut self, changes: &Changes) {
+        for (hash, header) in &changes.headers {
+            self.put(Column::Headers, hash.0, codec::encode(header));
+        }
+        for (hash, transactions) in &changes.blocks {
+            self.put(Column::Blocks, hash.0, codec::encode(transactions));
+        }
+        for (hash, undo) in &changes.undos {
+            self.put(Column::Undos, hash.0, codec::encode(undo));
+        }
+        for (hash, update) in &changes.node_updates {
+            self.put(Column::NodeUpdates, hash.0, codec::encode(update));
+        }
+        for ((level, position), hash) in &changes.history_nodes {
+            self.put(Column::History, keys::history(*level, *position), hash.0);
+        }
+        for (height, hash) in &changes.active {
+            match hash {
+                Some(hash) => self.put(Column::Active, keys::active(*height), hash.0),
+                None => self.delete(Column::Active, keys::active(*height)),
+            }
+        }
+        for (root, leaves) in &changes.bodies {
+            self.put(Column::Bodies, root.0, codec::encode(leaves));
+            for (index, leaf) in (0_u32..).zip(leaves) {
+                self.put(Column::Leaves, keys::leaf(leaf, root), index.to_be_bytes());
+            }
+        }
+    }
+
+    fn state(&mut self, state: &StateChanges) {
+        for (place, account) in &state.accounts {
+            match account {
+                Some(account) => {
+                    self.put(Column::Accounts, keys::account(*place), codec::encode(account));
+                }
+                None => self.delete(Column::Accounts, keys::account(*place)),
+            }
+        }
+        if let Some(admins) = &state.admins {
+            self.put(Column::Meta, meta::ADMINS, codec::encode(admins));
+        }
+        if let Some(history) = &state.history {
+            self.put(Column::Meta, meta::HISTORY, codec::encode(history));
+        }
+        if let Some((hash, height)) = &state.tip {
+            self.put(Column::Meta, meta::TIP, keys::tip(hash, *height));
+        }
+    }
+
+    fn pool(&mut self, changes: &Changes) -> Result<(), StoreError> {
+        // Names that go before names that come: one transaction's may be both.
+        for (sender, sequence) in changes.pool.keys() {
+            let old = self.store.pool_entry(*sender, *sequence);
+            let old = old.map_err(|error| StoreError::corrupt(&self.store.path, error.0))?;
+            if let Some(old) = old {
+                self.delete(Column::PoolIds, old.txid().0);
+            }
+        }
+        for ((sender, sequence), transaction) in &changes.pool {
+            let key = keys::sequence(*sender, *sequence);
+            match transaction {
+                Some(transaction) => {
+                    self.put(Column::Pool, key, codec::encode(transaction));
+                    self.put(Column::PoolIds, transaction.txid().0, key);
+                }
+                None => self.delete(Column::Pool, key),
+            }
+        }
+        Ok(())
+    }
+
+    fn disconnect(&mut self, block: &Moved) {
+        for transaction in &block.transactions {
+            self.delete(Column::Transactions, transaction.txid().0);
+            if let Some((sender, sequence, anchor)) = anchored(transaction) {
+                self.delete(Column::Anchors, keys::sequence(sender, sequence));
+                self.delete(Column::Roots, keys::root(&anchor.root, sender, sequence));
+            }
+        }
+    }
+
+    fn connect(&mut self, block: &Moved) {
+        let Moved { hash, height, transactions, outcomes } = block;
+        for (position, transaction) in (0_u32..).zip(transactions) {
+            let place = TxPlace { height: *height, block: *hash, position };
+            self.put(Column::Transactions, transaction.txid().0, codec::encode(&place));
+            if let Some((sender, sequence, anchor)) = anchored(transaction) {
+                let place = AnchorPlace { height: *height, position };
+                self.put(Column::Anchors, keys::sequence(sender, sequence), codec::encode(&place));
+                // The zero root of a heartbeat leads nowhere.
+                if anchor.root != Hash256::ZERO {
+                    let key = keys::root(&anchor.root, sender, sequence);
+                    self.put(Column::Roots, key, height.to_be_bytes());
+                }
+            }
+        }
+        self.put(Column::Outcomes, hash.0, codec::encode(outcomes));
+    }
+}
+
+fn anchored(transaction: &Transaction) -> Option<(Sender, u64, &Anchor)> {
+    match &transaction.body.action {
+        Action::Anchor(anchor) => Some((transaction.body.sender, transaction.body.sequence, anchor)),
+        _ => None,
+    }
+}

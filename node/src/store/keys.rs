@@ -1,0 +1,194 @@
+//! The database's layout: column families, keys, and the format version. The only place that knows.
+//!
+//! Numbers in keys are big-endian, so that iteration goes by rising number. Hashes and keys are
+//! their 32 bytes. Values are canonical encodings (`codec`) unless said otherwise.
+
+use dronechain_chain_spec::hash::Hash256;
+use dronechain_chain_spec::key::PublicKey;
+use dronechain_chain_spec::registry::{Place, Roll};
+use dronechain_chain_spec::transaction::Sender;
+
+/// Version of this layout. Another one is refused, never converted in silence.
+pub const FORMAT: u32 = 1;
+
+/// A column family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Column {
+    /// One row per name in [`meta`].
+    Meta,
+    /// Block hash -> `StoredHeader`.
+    Headers,
+    /// Height -> block hash (32 bytes).
+    Active,
+    /// Block hash -> `TransactionList`.
+    Blocks,
+    /// Block hash -> `Undo`.
+    Undos,
+    /// Block hash -> `OutcomeList`.
+    Outcomes,
+    /// Block hash -> `NodeUpdate`.
+    NodeUpdates,
+    /// Level ++ position -> hash (32 bytes).
+    History,
+    /// Roll ++ index -> `Account`.
+    Accounts,
+    /// Root -> `BatchBody`.
+    Bodies,
+    /// Sender ++ sequence -> `Transaction`.
+    Pool,
+    /// Txid -> sender ++ sequence, as a key of `Pool`.
+    PoolIds,
+    /// Txid -> `TxPlace`, on the active chain.
+    Transactions,
+    /// Sender ++ sequence -> `AnchorPlace`, on the active chain.
+    Anchors,
+    /// Leaf ++ root -> index of the leaf (4 bytes, big-endian).
+    Leaves,
+    /// Root ++ sender ++ sequence -> height (8 bytes, big-endian), on the active chain.
+    Roots,
+}
+
+impl Column {
+    /// All of them.
+    pub(super) const ALL: [Self; 16] = [
+        Self::Meta,
+        Self::Headers,
+        Self::Active,
+        Self::Blocks,
+        Self::Undos,
+        Self::Outcomes,
+        Self::NodeUpdates,
+        Self::History,
+        Self::Accounts,
+        Self::Bodies,
+        Self::Pool,
+        Self::PoolIds,
+        Self::Transactions,
+        Self::Anchors,
+        Self::Leaves,
+        Self::Roots,
+    ];
+
+    /// Its name in RocksDB. `default` must exist and stays empty.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Meta => "meta",
+            Self::Headers => "headers",
+            Self::Active => "active",
+            Self::Blocks => "blocks",
+            Self::Undos => "undos",
+            Self::Outcomes => "outcomes",
+            Self::NodeUpdates => "node_updates",
+            Self::History => "history",
+            Self::Accounts => "accounts",
+            Self::Bodies => "bodies",
+            Self::Pool => "pool",
+            Self::PoolIds => "pool_ids",
+            Self::Transactions => "transactions",
+            Self::Anchors => "anchors",
+            Self::Leaves => "leaves",
+            Self::Roots => "roots",
+        }
+    }
+}
+
+/// Keys of [`Column::Meta`].
+pub(super) mod meta {
+    /// [`super::FORMAT`], 4 bytes big-endian.
+    pub(in crate::store) const FORMAT: &[u8] = b"format";
+    /// Genesis hash, 32 bytes.
+    pub(in crate::store) const GENESIS: &[u8] = b"genesis";
+    /// The chain spec.
+    pub(in crate::store) const SPEC: &[u8] = b"spec";
+    /// Hash (32 bytes) and height (8 bytes, big-endian) of the tip.
+    pub(in crate::store) const TIP: &[u8] = b"tip";
+    /// `Admins` at the tip.
+    pub(in crate::store) const ADMINS: &[u8] = b"admins";
+    /// `Peaks` up to and including the tip.
+    pub(in crate::store) const HISTORY: &[u8] = b"history";
+    /// Number of batches written, 8 bytes big-endian.
+    pub(in crate::store) const COMMITS: &[u8] = b"commits";
+}
+
+/// Bytes of a sender in a key.
+const SENDER_LEN: usize = 33;
+
+/// Key of [`Column::Active`].
+pub(super) fn active(height: u64) -> [u8; 8] {
+    height.to_be_bytes()
+}
+
+/// Key of [`Column::History`].
+pub(super) fn history(level: u8, position: u64) -> [u8; 9] {
+    join(&[&[level], &position.to_be_bytes()])
+}
+
+/// Prefix of [`Column::Accounts`].
+pub(super) fn roll(roll: Roll) -> [u8; 1] {
+    match roll {
+        Roll::Nodes => [0],
+        Roll::Accounts => [1],
+    }
+}
+
+/// Key of [`Column::Accounts`].
+pub(super) fn account(place: Place) -> [u8; 5] {
+    join(&[&roll(place.roll), &place.index.to_be_bytes()])
+}
+
+/// A sender's prefix in [`Column::Pool`] and [`Column::Anchors`].
+pub(super) fn sender(sender: Sender) -> [u8; SENDER_LEN] {
+    match sender {
+        Sender::Admins => join(&[&[0], &[0; 32]]),
+        Sender::Key(key) => join(&[&[1], &key.0]),
+    }
+}
+
+/// Key of [`Column::Pool`] and [`Column::Anchors`].
+pub(super) fn sequence(by: Sender, sequence: u64) -> [u8; SENDER_LEN + 8] {
+    join(&[&sender(by), &sequence.to_be_bytes()])
+}
+
+/// Reads what [`sequence`] wrote.
+pub(super) fn parse_sequence(bytes: &[u8]) -> Option<(Sender, u64)> {
+    let (tag, rest) = bytes.split_first()?;
+    let (key, number) = rest.split_first_chunk::<32>()?;
+    let sender = match tag {
+        0 => Sender::Admins,
+        1 => Sender::Key(PublicKey(*key)),
+        _ => return None,
+    };
+    Some((sender, u64::from_be_bytes(number.try_into().ok()?)))
+}
+
+/// Key of [`Column::Leaves`]; the leaf alone is a prefix.
+pub(super) fn leaf(leaf: &Hash256, root: &Hash256) -> [u8; 64] {
+    join(&[&leaf.0, &root.0])
+}
+
+/// Key of [`Column::Roots`]; the root alone is a prefix.
+pub(super) fn root(root: &Hash256, by: Sender, number: u64) -> [u8; 32 + SENDER_LEN + 8] {
+    join(&[&root.0, &sequence(by, number)])
+}
+
+/// Value of [`meta::TIP`].
+pub(super) fn tip(hash: &Hash256, height: u64) -> [u8; 40] {
+    join(&[&hash.0, &height.to_be_bytes()])
+}
+
+/// Reads what [`tip`] wrote.
+pub(super) fn parse_tip(bytes: &[u8]) -> Option<(Hash256, u64)> {
+    let (hash, height) = bytes.split_first_chunk::<32>()?;
+    Some((Hash256(*hash), u64::from_be_bytes(height.try_into().ok()?)))
+}
+
+fn join<const N: usize>(parts: &[&[u8]]) -> [u8; N] {
+    let mut key = [0; N];
+    let mut at = 0;
+    for part in parts {
+        key[at..at + part.len()].copy_from_slice(part);
+        at += part.len();
+    }
+    assert_eq!(at, N, "a key's parts fill it");
+    key
+}

@@ -1,0 +1,70 @@
+//! The store: RocksDB behind one writer and any number of readers.
+//!
+//! Promises: [`Store::commit`] writes one set of changes in one atomic, synced batch, indexes
+//! included, and what it acknowledged is there after a crash or the store refuses to open by name;
+//! it never comes up empty or shorter than it was. A failed commit is fatal: the caller ends the
+//! node. Leaves out: deciding anything about blocks, pruning, and repair.
+
+mod commit;
+mod error;
+mod folder;
+mod keys;
+mod open;
+mod read;
+mod rows;
+mod serve;
+mod settings;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use dronechain_chain_spec::hash::Hash256;
+use dronechain_chain_spec::state::State;
+use dronechain_chain_spec::transaction::Transaction;
+use rocksdb::DB;
+
+pub use self::error::StoreError;
+pub use self::keys::FORMAT;
+pub use self::read::{LEAF_PLACES_MAX, ROOT_ANCHORS_MAX, Sequences};
+pub use self::rows::{AnchorPlace, TxPlace};
+pub use self::settings::Options;
+
+/// An open store. Reads may come from any thread; one task commits.
+pub struct Store {
+    /// Declared before the lock: closed before another process may open the folder.
+    db: DB,
+    path: PathBuf,
+    chain_id: Hash256,
+    counter: Mutex<folder::Counter>,
+    _lock: File,
+}
+
+/// What the core starts from.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The state at the tip.
+    pub state: State,
+    /// Hash of the tip.
+    pub tip: Hash256,
+    /// The durable mempool, each sender's transactions by rising sequence.
+    pub pool: Vec<Transaction>,
+}
+
+impl Store {
+    /// The folder it lives in.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Hash of the network's genesis block.
+    pub fn chain_id(&self) -> Hash256 {
+        self.chain_id
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("path", &self.path).field("chain_id", &self.chain_id).finish()
+    }
+}

@@ -1,0 +1,266 @@
+//! Opening: a fresh folder gets the genesis block, any other is checked before it is trusted.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+use std::sync::Mutex;
+
+use dronechain_chain_spec::codec::{self, Canonical};
+use dronechain_chain_spec::hash::Hash256;
+use dronechain_chain_spec::header::SignedHeader;
+use dronechain_chain_spec::key::Signature;
+use dronechain_chain_spec::mountain::Peaks;
+use dronechain_chain_spec::registry::{Account, Commitments, Place, Registry, Roll};
+use dronechain_chain_spec::spec::ChainSpec;
+use dronechain_chain_spec::state::{Admins, State};
+use dronechain_chain_spec::target::Work;
+use dronechain_chain_spec::transaction::Transaction;
+use rocksdb::{DB, FlushOptions};
+
+use super::folder::{self, Counter, Marker, Progress};
+use super::keys::{self, Column, FORMAT, meta};
+use super::{Loaded, Options, Store, StoreError, settings};
+use crate::core::view::{Changes, Opening, Stage, StateChanges, StoredHeader, View as _, ViewError};
+
+impl Store {
+    /// Opens the store in the folder `path`, which holds nothing else, for the network of `spec`.
+    /// A missing or empty folder is filled with the genesis block.
+    ///
+    /// # Errors
+    /// One variant of [`StoreError`] per cause. A folder that is another's, of another network or in use is
+    /// left untouched; a damaged one is refused again next time.
+    pub fn open(path: &Path, spec: &ChainSpec, options: &Options) -> Result<(Self, Loaded), StoreError> {
+        let lock = folder::lock(path)?;
+        let complete = Marker::read(path)?.filter(|marker| marker.progress == Progress::Ready);
+        let store = match complete {
+            None => Self::create(path, spec, options, lock)?,
+            Some(marker) => Self::reopen(path, spec, options, lock, &marker)?,
+        };
+        let loaded = store.load()?;
+        Ok((store, loaded))
+    }
+
+    /// Fills an empty folder, or one whose filling was cut short: nothing was acknowledged there.
+    fn create(path: &Path, spec: &ChainSpec, options: &Options, lock: File) -> Result<Self, StoreError> {
+        let io = |error| StoreError::io(path, error);
+        let chain_id = spec.genesis().hash();
+        Marker { genesis: chain_id, progress: Progress::New }.write(path)?;
+        let database = folder::database(path);
+        match fs::remove_dir_all(&database) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
+            Err(_) | Ok(()) => {}
+        }
+        let db = DB::open_cf_descriptors(
+            &settings::database(options, true),
+            &database,
+            settings::columns(options),
+        )
+        .map_err(|error| StoreError::database(path, &error))?;
+        let counter = Counter::create(path, 0).map_err(io)?;
+        let store = Self { db, path: path.to_owned(), chain_id, counter: Mutex::new(counter), _lock: lock };
+        store.write(&genesis(spec), |batch| {
+            batch.put(Column::Meta, meta::FORMAT, FORMAT.to_be_bytes());
+            batch.put(Column::Meta, meta::GENESIS, chain_id.0);
+            batch.put(Column::Meta, meta::SPEC, codec::encode(spec));
+        })?;
+        // In table files from the start: a lost log then cannot look like an empty database.
+        let columns: Vec<_> = Column::ALL.into_iter().map(|column| store.family(column)).collect();
+        let mut wait = FlushOptions::default();
+        wait.set_wait(true);
+        store.db.flush_cfs_opt(&columns, &wait).map_err(|error| StoreError::database(path, &error))?;
+        folder::sync(path).map_err(io)?;
+        Marker { genesis: chain_id, progress: Progress::Ready }.write(path)?;
+        Ok(store)
+    }
+
+    fn reopen(
+        path: &Path,
+        spec: &ChainSpec,
+        options: &Options,
+        lock: File,
+        marker: &Marker,
+    ) -> Result<Self, StoreError> {
+        let chain_id = spec.genesis().hash();
+        same_network(path, marker.genesis, chain_id)?;
+        check_files(path)?;
+        let counter = match Counter::open(path) {
+            Ok(Some(counter)) => counter,
+            Ok(None) => return Err(StoreError::corrupt(path, "the file commits is damaged")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(StoreError::lost(path, "the file commits is gone"));
+            }
+            Err(error) => return Err(StoreError::io(path, error)),
+        };
+        let database = folder::database(path);
+        let db = DB::open_cf_descriptors(
+            &settings::database(options, false),
+            &database,
+            settings::columns(options),
+        )
+        .map_err(|error| StoreError::database(path, &error))?;
+        let store = Self { db, path: path.to_owned(), chain_id, counter: Mutex::new(counter), _lock: lock };
+        store.check_meta(spec)?;
+        Ok(store)
+    }
+
+    /// The meta rows against the folder's marker, the chain spec, and what was acknowledged.
+    fn check_meta(&self, spec: &ChainSpec) -> Result<(), StoreError> {
+        let path = &self.path;
+        let row = |key: &'static [u8]| self.meta_row(key);
+        let format = row(meta::FORMAT)?;
+        let found = format.first_chunk().map(|bytes| u32::from_be_bytes(*bytes));
+        if found != Some(FORMAT) {
+            let found = found.unwrap_or(0);
+            return Err(StoreError::Format { path: path.clone(), found, expected: FORMAT });
+        }
+        let genesis = row(meta::GENESIS)?;
+        let found = genesis.first_chunk().copied().map(Hash256);
+        same_network(path, found.unwrap_or(Hash256::ZERO), self.chain_id)?;
+        if row(meta::SPEC)? != codec::encode(spec) {
+            return Err(StoreError::corrupt(path, "the stored chain spec is another"));
+        }
+        let commits = self.commits()?;
+        let acknowledged = self.counter().count();
+        if commits < acknowledged {
+            let reason = format!("{acknowledged} commits were acknowledged, {commits} are here");
+            return Err(StoreError::lost(path, reason));
+        }
+        Ok(())
+    }
+
+    /// Batches written according to the database.
+    pub(super) fn commits(&self) -> Result<u64, StoreError> {
+        let row = self.meta_row(meta::COMMITS)?;
+        let count = row.as_slice().try_into().map(u64::from_be_bytes);
+        count.map_err(|_| StoreError::corrupt(&self.path, "the count of commits is malformed"))
+    }
+
+    fn meta_row(&self, key: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let row = self.bytes(Column::Meta, key).map_err(|error| self.unreadable(error))?;
+        let name = String::from_utf8_lossy(key);
+        row.ok_or_else(|| StoreError::lost(&self.path, format!("the row {name} is gone")))
+    }
+
+    fn unreadable(&self, ViewError(reason): ViewError) -> StoreError {
+        StoreError::corrupt(&self.path, reason)
+    }
+
+    /// Reads what the core starts from, and holds state, tip and headers against each other.
+    fn load(&self) -> Result<Loaded, StoreError> {
+        let corrupt = |reason: &str| StoreError::corrupt(&self.path, reason);
+        let (tip, height) = self.tip().map_err(|error| self.unreadable(error))?;
+        let active = self.active(height).map_err(|error| self.unreadable(error))?;
+        let above = self.active(height + 1).map_err(|error| self.unreadable(error))?;
+        if active != Some(tip) || above.is_some() {
+            return Err(corrupt("the active chain does not end at the tip"));
+        }
+        let header = self.header(&tip).map_err(|error| self.unreadable(error))?;
+        let opening =
+            header.and_then(|header| header.opening).ok_or_else(|| corrupt("the tip's header is gone"))?;
+        let admins: Admins = self.decoded_meta(meta::ADMINS)?;
+        let history: Peaks = self.decoded_meta(meta::HISTORY)?;
+        if !history.is_consistent() || history.count() != height + 1 {
+            return Err(corrupt("the history does not end at the tip"));
+        }
+        let registry = Registry::new(self.roll(Roll::Nodes)?, self.roll(Roll::Accounts)?);
+        let Commitments { nodes, accounts, .. } = opening.commitments;
+        if registry.root(Roll::Nodes) != nodes || registry.root(Roll::Accounts) != accounts {
+            return Err(corrupt("the registry is not the one that the tip commits to"));
+        }
+        Ok(Loaded { state: State { admins, registry, history }, tip, pool: self.pool()? })
+    }
+
+    fn decoded_meta<T: Canonical>(&self, key: &[u8]) -> Result<T, StoreError> {
+        let bytes = self.meta_row(key)?;
+        codec::decode(&bytes).map_err(|error| {
+            StoreError::corrupt(&self.path, format!("row {}: {error}", String::from_utf8_lossy(key)))
+        })
+    }
+
+    fn roll(&self, roll: Roll) -> Result<Vec<Account>, StoreError> {
+        let mut accounts = Vec::new();
+        self.each(Column::Accounts, &keys::roll(roll), |key, value| {
+            let index = u32::try_from(accounts.len()).map_err(|_| "too many accounts".to_owned())?;
+            if key != keys::account(Place { roll, index }) {
+                return Err(format!("account {index} is gone"));
+            }
+            accounts.push(codec::decode(value).map_err(|error| error.to_string())?);
+            Ok(true)
+        })
+        .map_err(|error| self.unreadable(error))?;
+        Ok(accounts)
+    }
+
+    fn pool(&self) -> Result<Vec<Transaction>, StoreError> {
+        let mut pool = Vec::new();
+        self.each(Column::Pool, &[], |_, value| {
+            pool.push(codec::decode(value).map_err(|error| error.to_string())?);
+            Ok(true)
+        })
+        .map_err(|error| self.unreadable(error))?;
+        Ok(pool)
+    }
+}
+
+fn same_network(path: &Path, found: Hash256, expected: Hash256) -> Result<(), StoreError> {
+    if found == expected {
+        Ok(())
+    } else {
+        Err(StoreError::OtherNetwork { path: path.to_owned(), found, expected })
+    }
+}
+
+/// A complete database has a file that names its manifest, and always a log: RocksDB takes their
+/// absence for an empty database, or for one without unwritten rows.
+fn check_files(path: &Path) -> Result<(), StoreError> {
+    let database = folder::database(path);
+    if !database.join("CURRENT").exists() {
+        return Err(StoreError::lost(path, "there is no database in db"));
+    }
+    let io = |error| StoreError::io(&database, error);
+    for entry in fs::read_dir(&database).map_err(io)? {
+        let name = entry.map_err(io)?.file_name();
+        if Path::new(&name).extension().is_some_and(|extension| extension == "log") {
+            return Ok(());
+        }
+    }
+    Err(StoreError::lost(path, "the write-ahead log in db is gone"))
+}
+
+/// What a fresh store holds.
+fn genesis(spec: &ChainSpec) -> Changes {
+    let header = spec.genesis();
+    let hash = header.hash();
+    let mut state = spec.genesis_state();
+    let commitments = Commitments {
+        history: state.history.root(),
+        nodes: state.registry.root(Roll::Nodes),
+        accounts: state.registry.root(Roll::Accounts),
+    };
+    let completed = state.history.push(hash);
+    let stored = StoredHeader {
+        signed: SignedHeader { header, signature: Signature([0; 64]) },
+        work: Work::ZERO,
+        stage: Stage::Valid,
+        opening: Some(Opening { commitments, accounts_since: 0 }),
+    };
+    let rows = [Roll::Nodes, Roll::Accounts].into_iter().flat_map(|roll| {
+        let places = (0..state.registry.len(roll)).map(move |index| Place { roll, index });
+        places.map(|place| (place, state.registry.at(place).cloned()))
+    });
+    let accounts = rows.collect();
+    Changes {
+        headers: BTreeMap::from([(hash, stored)]),
+        blocks: BTreeMap::from([(hash, Vec::new())]),
+        active: BTreeMap::from([(0, Some(hash))]),
+        history_nodes: completed.iter().map(|node| ((node.level, node.position), node.hash)).collect(),
+        state: StateChanges {
+            accounts,
+            admins: Some(state.admins),
+            history: Some(state.history),
+            tip: Some((hash, 0)),
+        },
+        ..Changes::default()
+    }
+}

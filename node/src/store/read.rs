@@ -1,0 +1,257 @@
+//! Reading: the core's [`View`], and what HTTP and peers ask for besides.
+//!
+//! Single reads see the last commit. What is read in several steps may straddle a commit; callers
+//! that need one moment hold what they read against a header's commitments.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use dronechain_chain_spec::chain::NodeUpdate;
+use dronechain_chain_spec::codec::{self, Canonical};
+use dronechain_chain_spec::hash::Hash256;
+use dronechain_chain_spec::registry::{Account, Place};
+use dronechain_chain_spec::state::{Admins, Outcome, Undo};
+use dronechain_chain_spec::transaction::{Sender, Transaction};
+use dronechain_chain_spec::wire::BatchBody;
+use rocksdb::{DBPinnableSlice, IteratorMode, PrefixRange, ReadOptions};
+
+use super::keys::{self, Column, meta};
+use super::rows::{OutcomeList, TransactionList};
+use super::{AnchorPlace, Store, TxPlace};
+use crate::core::view::{StoredHeader, View, ViewError};
+
+/// Batches that [`Store::anchors_of_leaf`] tells of.
+pub const LEAF_PLACES_MAX: usize = 256;
+/// Anchors that [`Store::anchors_of_root`] tells of.
+pub const ROOT_ANCHORS_MAX: usize = 256;
+
+/// A sender's sequences.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sequences {
+    /// The next one by the chain.
+    pub next: u64,
+    /// The next one behind the mempool's gap-free run.
+    pub pending: u64,
+}
+
+impl View for Store {
+    fn header(&self, hash: &Hash256) -> Result<Option<StoredHeader>, ViewError> {
+        self.row(Column::Headers, &hash.0)
+    }
+
+    fn active(&self, height: u64) -> Result<Option<Hash256>, ViewError> {
+        self.fixed(Column::Active, &keys::active(height), Hash256)
+    }
+
+    fn transactions(&self, hash: &Hash256) -> Result<Option<Vec<Transaction>>, ViewError> {
+        Ok(self.row(Column::Blocks, &hash.0)?.map(|TransactionList(list)| list))
+    }
+
+    fn undo(&self, hash: &Hash256) -> Result<Option<Undo>, ViewError> {
+        self.row(Column::Undos, &hash.0)
+    }
+
+    fn has_body(&self, root: &Hash256) -> Result<bool, ViewError> {
+        Ok(self.pinned(Column::Bodies, &root.0)?.is_some())
+    }
+
+    fn transaction_height(&self, txid: &Hash256) -> Result<Option<u64>, ViewError> {
+        Ok(self.transaction_place(txid)?.map(|place| place.height))
+    }
+}
+
+impl View for Arc<Store> {
+    fn header(&self, hash: &Hash256) -> Result<Option<StoredHeader>, ViewError> {
+        (**self).header(hash)
+    }
+
+    fn active(&self, height: u64) -> Result<Option<Hash256>, ViewError> {
+        (**self).active(height)
+    }
+
+    fn transactions(&self, hash: &Hash256) -> Result<Option<Vec<Transaction>>, ViewError> {
+        (**self).transactions(hash)
+    }
+
+    fn undo(&self, hash: &Hash256) -> Result<Option<Undo>, ViewError> {
+        (**self).undo(hash)
+    }
+
+    fn has_body(&self, root: &Hash256) -> Result<bool, ViewError> {
+        (**self).has_body(root)
+    }
+
+    fn transaction_height(&self, txid: &Hash256) -> Result<Option<u64>, ViewError> {
+        (**self).transaction_height(txid)
+    }
+}
+
+impl Store {
+    /// Hash and height of the tip.
+    pub fn tip(&self) -> Result<(Hash256, u64), ViewError> {
+        let row = self.bytes(Column::Meta, meta::TIP)?;
+        row.as_deref().and_then(keys::parse_tip).ok_or_else(|| self.bad(Column::Meta, "no tip"))
+    }
+
+    /// The leaves of a batch.
+    pub fn body(&self, root: &Hash256) -> Result<Option<Vec<Hash256>>, ViewError> {
+        Ok(self.row(Column::Bodies, &root.0)?.map(|BatchBody(leaves)| leaves))
+    }
+
+    /// The canonical bytes of a batch's body.
+    pub fn body_bytes(&self, root: &Hash256) -> Result<Option<Vec<u8>>, ViewError> {
+        self.bytes(Column::Bodies, &root.0)
+    }
+
+    /// What each transaction of a block did when it was connected last; none if it never was.
+    pub fn outcomes(&self, hash: &Hash256) -> Result<Option<Vec<Outcome>>, ViewError> {
+        Ok(self.row(Column::Outcomes, &hash.0)?.map(|OutcomeList(list)| list))
+    }
+
+    /// The opened commitments of a block that changed the node set.
+    pub fn node_update(&self, hash: &Hash256) -> Result<Option<NodeUpdate>, ViewError> {
+        self.row(Column::NodeUpdates, &hash.0)
+    }
+
+    /// A completed node of the history's mountain range; leaves are at level 0.
+    pub fn history_node(&self, level: u8, position: u64) -> Result<Option<Hash256>, ViewError> {
+        self.fixed(Column::History, &keys::history(level, position), Hash256)
+    }
+
+    /// Where a transaction stands on the active chain.
+    pub fn transaction_place(&self, txid: &Hash256) -> Result<Option<TxPlace>, ViewError> {
+        self.row(Column::Transactions, &txid.0)
+    }
+
+    /// Where an anchor stands on the active chain.
+    pub fn anchor_place(&self, sender: Sender, sequence: u64) -> Result<Option<AnchorPlace>, ViewError> {
+        self.row(Column::Anchors, &keys::sequence(sender, sequence))
+    }
+
+    /// The stored batches that hold a leaf: root and index of the leaf; at most
+    /// [`LEAF_PLACES_MAX`], in order of root.
+    pub fn anchors_of_leaf(&self, leaf: &Hash256) -> Result<Vec<(Hash256, u32)>, ViewError> {
+        let mut places = Vec::new();
+        self.each(Column::Leaves, &leaf.0, |key, value| {
+            let root = key.get(32..).and_then(|root| root.try_into().ok()).ok_or("key")?;
+            let index = value.try_into().map_err(|_| "value")?;
+            places.push((Hash256(root), u32::from_be_bytes(index)));
+            Ok(places.len() < LEAF_PLACES_MAX)
+        })?;
+        Ok(places)
+    }
+
+    /// The anchors of a root on the active chain: sender, sequence and height; at most
+    /// [`ROOT_ANCHORS_MAX`], in order of sender and sequence.
+    pub fn anchors_of_root(&self, root: &Hash256) -> Result<Vec<(Sender, u64, u64)>, ViewError> {
+        let mut anchors = Vec::new();
+        self.each(Column::Roots, &root.0, |key, value| {
+            let (sender, sequence) = key.get(32..).and_then(keys::parse_sequence).ok_or("key")?;
+            let height = value.try_into().map_err(|_| "value")?;
+            anchors.push((sender, sequence, u64::from_be_bytes(height)));
+            Ok(anchors.len() < ROOT_ANCHORS_MAX)
+        })?;
+        Ok(anchors)
+    }
+
+    /// The durable mempool's transaction at a sequence.
+    pub fn pool_entry(&self, sender: Sender, sequence: u64) -> Result<Option<Transaction>, ViewError> {
+        self.row(Column::Pool, &keys::sequence(sender, sequence))
+    }
+
+    /// The sender and sequence under which the durable mempool has a transaction.
+    pub fn pool_place(&self, txid: &Hash256) -> Result<Option<(Sender, u64)>, ViewError> {
+        let row = self.bytes(Column::PoolIds, &txid.0)?;
+        let parse =
+            |row: Vec<u8>| keys::parse_sequence(&row).ok_or_else(|| self.bad(Column::PoolIds, "value"));
+        row.map(parse).transpose()
+    }
+
+    /// Transactions in the durable mempool; walks all of them.
+    pub fn pool_len(&self) -> Result<usize, ViewError> {
+        let mut len = 0;
+        self.each(Column::Pool, &[], |_, _| {
+            len += 1;
+            Ok(true)
+        })?;
+        Ok(len)
+    }
+
+    /// The admins at the tip.
+    pub fn admins(&self) -> Result<Admins, ViewError> {
+        self.row(Column::Meta, meta::ADMINS)?.ok_or_else(|| self.bad(Column::Meta, "no admins"))
+    }
+
+    /// The sequences of the admins, or of the key that stands at a place; none if there is no such
+    /// account.
+    pub fn sequences(&self, sender: Sender, place: Option<Place>) -> Result<Option<Sequences>, ViewError> {
+        // Before the chain: what a commit moves from mempool to chain in between is then seen in
+        // both, never in neither.
+        let mut pooled = BTreeSet::new();
+        self.each(Column::Pool, &keys::sender(sender), |key, _| {
+            pooled.insert(keys::parse_sequence(key).ok_or("key")?.1);
+            Ok(true)
+        })?;
+        let next = match (sender, place) {
+            (Sender::Admins, _) => Some(self.admins()?.next_sequence),
+            (Sender::Key(_), None) => None,
+            (Sender::Key(key), Some(place)) => {
+                let account: Option<Account> = self.row(Column::Accounts, &keys::account(place))?;
+                account.filter(|account| account.entry.key == key).map(|account| account.next_sequence)
+            }
+        };
+        Ok(next.map(|next| {
+            let pending = (next..).find(|sequence| !pooled.contains(sequence)).unwrap_or(next);
+            Sequences { next, pending }
+        }))
+    }
+
+    /// A decoded row.
+    pub(super) fn row<T: Canonical>(&self, column: Column, key: &[u8]) -> Result<Option<T>, ViewError> {
+        let row = self.pinned(column, key)?;
+        row.map(|bytes| codec::decode(&bytes).map_err(|error| self.bad(column, error))).transpose()
+    }
+
+    /// A row as its bytes.
+    pub(super) fn bytes(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
+        Ok(self.pinned(column, key)?.map(|bytes| bytes.to_vec()))
+    }
+
+    fn fixed<const N: usize, T>(
+        &self,
+        column: Column,
+        key: &[u8],
+        of: impl FnOnce([u8; N]) -> T,
+    ) -> Result<Option<T>, ViewError> {
+        let row = self.pinned(column, key)?;
+        let value = row.map(|bytes| <[u8; N]>::try_from(&*bytes).map_err(|error| self.bad(column, error)));
+        Ok(value.transpose()?.map(of))
+    }
+
+    fn pinned(&self, column: Column, key: &[u8]) -> Result<Option<DBPinnableSlice<'_>>, ViewError> {
+        self.db.get_pinned_cf(self.family(column), key).map_err(|error| self.bad(column, error))
+    }
+
+    /// Calls `take` with key and value of each row whose key begins with `prefix`, in order of
+    /// key, until it gives `false`.
+    pub(super) fn each(
+        &self,
+        column: Column,
+        prefix: &[u8],
+        mut take: impl FnMut(&[u8], &[u8]) -> Result<bool, String>,
+    ) -> Result<(), ViewError> {
+        let mut range = ReadOptions::default();
+        range.set_iterate_range(PrefixRange(prefix));
+        for row in self.db.iterator_cf_opt(self.family(column), range, IteratorMode::Start) {
+            let (key, value) = row.map_err(|error| self.bad(column, error))?;
+            if !take(&key, &value).map_err(|reason| self.bad(column, reason))? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn bad(&self, column: Column, reason: impl std::fmt::Display) -> ViewError {
+        ViewError(format!("{}: {}: {reason}", self.path.display(), column.name()))
+    }
+}

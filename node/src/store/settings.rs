@@ -1,0 +1,80 @@
+//! How RocksDB is set up: durable before fast, and small in memory.
+
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode, LogLevel,
+};
+
+use super::keys::Column;
+
+/// Bytes of one column family's write buffer. Small ones keep a full disk reopenable.
+const WRITE_BUFFER_BYTES: usize = 8 << 20;
+/// Bytes of all write buffers together, after which the fullest is flushed.
+const WRITE_BUFFERS_BYTES: usize = 24 << 20;
+/// Bytes of write-ahead log after which the oldest buffers are flushed: bounds the time to open.
+const WAL_BYTES_MAX: u64 = 64 << 20;
+/// Bytes of the manifest before a new one is begun.
+const MANIFEST_BYTES_MAX: usize = 16 << 20;
+/// RocksDB's own log files: how many, and bytes of each.
+const LOG_FILES_MAX: usize = 4;
+const LOG_BYTES_MAX: usize = 1 << 20;
+/// Threads that flush and compact.
+const BACKGROUND_JOBS: i32 = 2;
+/// Bits per key of the filters that spare a lookup of what is not there.
+const FILTER_BITS: f64 = 10.0;
+
+/// What a user may set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Bytes of blocks, indexes and filters held in memory.
+    pub cache_bytes: usize,
+    /// Table files held open at a time.
+    pub open_files_max: u16,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { cache_bytes: 24 << 20, open_files_max: 256 }
+    }
+}
+
+/// Settings of the database; `fresh` may create it, otherwise it must be complete.
+pub(super) fn database(options: &Options, fresh: bool) -> rocksdb::Options {
+    let mut settings = rocksdb::Options::default();
+    settings.create_if_missing(fresh);
+    settings.create_missing_column_families(fresh);
+    settings.set_error_if_exists(fresh);
+    settings.set_paranoid_checks(true);
+    // Refuses damage inside the log; only a torn tail, never acknowledged, is dropped.
+    settings.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+    settings.set_track_and_verify_wals_in_manifest(true);
+    settings.set_db_write_buffer_size(WRITE_BUFFERS_BYTES);
+    settings.set_max_total_wal_size(WAL_BYTES_MAX);
+    settings.set_max_manifest_file_size(MANIFEST_BYTES_MAX);
+    settings.set_max_open_files(i32::from(options.open_files_max));
+    settings.set_max_background_jobs(BACKGROUND_JOBS);
+    settings.set_keep_log_file_num(LOG_FILES_MAX);
+    settings.set_max_log_file_size(LOG_BYTES_MAX);
+    settings.set_log_level(LogLevel::Warn);
+    settings.set_stats_dump_period_sec(0);
+    settings
+}
+
+/// Every column family with its settings; they share one cache.
+pub(super) fn columns(options: &Options) -> Vec<ColumnFamilyDescriptor> {
+    let cache = Cache::new_lru_cache(options.cache_bytes);
+    let names = ["default"].into_iter().chain(Column::ALL.map(Column::name));
+    names.map(|name| ColumnFamilyDescriptor::new(name, column(&cache))).collect()
+}
+
+fn column(cache: &Cache) -> rocksdb::Options {
+    let mut tables = BlockBasedOptions::default();
+    tables.set_block_cache(cache);
+    tables.set_bloom_filter(FILTER_BITS, false);
+    tables.set_cache_index_and_filter_blocks(true);
+    tables.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    let mut settings = rocksdb::Options::default();
+    settings.set_write_buffer_size(WRITE_BUFFER_BYTES);
+    settings.set_compression_type(DBCompressionType::Lz4);
+    settings.set_block_based_table_factory(&tables);
+    settings
+}
