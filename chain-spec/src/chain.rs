@@ -260,7 +260,10 @@ impl HeaderChain {
                 return Err(HeaderError::NodeSet { found, expected });
             }
         }
-        let nodes = update.as_ref().map_or_else(|| self.node_set(self.height()), |update| &update.nodes);
+        // Who may mine was ready before, so an update cannot bring its own miner along.
+        let known = self.node_set(self.height());
+        known.check_member(checked.header().miner, checked.header().height)?;
+        let nodes = update.as_ref().map_or(known, |update| &update.nodes);
         let miners = self.links.iter().rev().map(|step| step.link.header.header.miner);
         checked.check_miner(nodes, miners)?;
         let height = self.height() + 1;
@@ -306,7 +309,8 @@ impl HeaderChain {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ChainError> {
         let rest = bytes.strip_prefix(HEADERS_MAGIC).ok_or(ChainError::Foreign)?;
         let mut at = 0;
-        let spec = framed(rest, &mut at, CHAIN_SPEC_BYTES_MAX)?;
+        let spec =
+            framed(rest, &mut at, CHAIN_SPEC_BYTES_MAX).map_err(|error| error.moved(HEADERS_MAGIC.len()))?;
         let mut chain = Self::new(codec::decode(spec).map_err(ChainError::SpecCodec)?)?;
         let links = decode_links(&rest[at..]).map_err(|error| error.moved(HEADERS_MAGIC.len() + at))?;
         for link in links {

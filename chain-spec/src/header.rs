@@ -256,10 +256,7 @@ impl CheckedHeader {
         miners: impl Iterator<Item = PublicKey>,
     ) -> Result<(), HeaderError> {
         let Header { miner, height, .. } = *self.header();
-        let entry = nodes.entry(&miner).ok_or(HeaderError::MinerNotAdmitted { miner })?;
-        if !entry.may_mine(height) {
-            return Err(HeaderError::MinerNotReady { miner, height });
-        }
+        nodes.check_member(miner, height)?;
         let spacing = nodes.spacing(height);
         let before = usize::try_from(spacing - 1).expect("nodes are counted in u32");
         match miners.take(before).position(|earlier| earlier == miner) {

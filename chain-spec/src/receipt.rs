@@ -484,7 +484,8 @@ impl Receipt {
         };
         let entry = &authority.sender.entry;
         let revoked_before = entry.revoked.is_some_and(|revoked| revoked < self.anchor.height);
-        if entry.key != *sender || entry.role != role || revoked_before {
+        let admitted_later = entry.admitted > self.anchor.height;
+        if entry.key != *sender || entry.role != role || revoked_before || admitted_later {
             return Err(ReceiptError::NotEntitled { key: entry.key });
         }
         Ok(())

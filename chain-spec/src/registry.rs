@@ -14,6 +14,7 @@ use crate::hash::{Hash256, sha256};
 use crate::key::PublicKey;
 use crate::limits::NODES_MAX;
 use crate::merkle;
+use crate::rules::HeaderError;
 
 /// What a key was admitted as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize, Deserialize)]
@@ -31,6 +32,7 @@ pub enum Role {
 
 /// A committed registry entry. Heights are those of the blocks that changed it.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Entry {
     /// The admitted key.
     pub key: PublicKey,
@@ -58,9 +60,12 @@ impl Entry {
         Self { key, role, owner, admitted, ready: None, suspect_since: None, revoked: None }
     }
 
-    /// The leaf under which the entry is committed: SHA-256 of its canonical encoding.
+    /// The leaf under which the entry is committed: SHA-256 of a zero byte and the canonical encoding.
+    ///
+    /// The number of entries is not committed, and some encodings have 64 bytes: without the zero byte
+    /// an inner node might be passed off as such an entry.
     pub fn leaf(&self) -> Hash256 {
-        sha256(&[&codec::encode(self)])
+        sha256(&[&[0], &codec::encode(self)])
     }
 
     /// Whether the node may make the block at `height`: ready before it and not revoked up to it.
@@ -88,6 +93,12 @@ impl NodeSet {
         self.0.iter().find(|entry| entry.key == *key)
     }
 
+    /// H13 and H14: whether `miner` may make the block at `height` by this set.
+    pub fn check_member(&self, miner: PublicKey, height: u64) -> Result<(), HeaderError> {
+        let entry = self.entry(&miner).ok_or(HeaderError::MinerNotAdmitted { miner })?;
+        if entry.may_mine(height) { Ok(()) } else { Err(HeaderError::MinerNotReady { miner, height }) }
+    }
+
     /// s = floor(n/2) + 1 of the spacing rule for the block at `height`; the set is the one after that block.
     pub fn spacing(&self, height: u64) -> u64 {
         spacing(self.0.iter(), height)
@@ -100,6 +111,7 @@ fn spacing<'a>(entries: impl Iterator<Item = &'a Entry>, height: u64) -> u64 {
 
 /// What `commitments` in a header is the hash of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Commitments {
     /// Root of the mountain range over all earlier block hashes.
     pub history: Hash256,

@@ -224,7 +224,7 @@ impl Transaction {
         sha256(&[&codec::encode(self)])
     }
 
-    /// The stateless rules, cheapest first: T1 to T9 of SPEC.md.
+    /// The stateless rules, cheapest first: T2 to T10 of SPEC.md.
     pub fn check(self, chain_id: &Hash256) -> Result<CheckedTransaction, TxError> {
         let bytes = codec::encode(&self);
         if bytes.len() > TX_BYTES_MAX {

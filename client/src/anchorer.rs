@@ -86,11 +86,7 @@ impl Anchorer {
     ///
     /// # Errors
     /// [`ClientError`] when the node cannot be asked for the sequence.
-    pub async fn prepare(
-        &mut self,
-        action: Action,
-        body: Option<BatchBody>,
-    ) -> Result<Pending, ClientError> {
+    pub async fn prepare(&mut self, action: Action, body: Option<BatchBody>) -> Result<Pending, ClientError> {
         let sender = Sender::Key(self.sender);
         let sequence = match self.next {
             Some(next) => next,

@@ -186,13 +186,15 @@ fn verify_item(
     record: Vec<u8>,
     receipt: &[u8],
 ) -> Result<Checked, (Part, String)> {
-    let evidence =
-        verifier.verify(record, receipt).map_err(|error| (error.part(), error.to_string()))?;
+    let evidence = verifier.verify(record, receipt).map_err(|error| (error.part(), error.to_string()))?;
     let record = evidence.record.ok_or((Part::Record, "not a record".to_owned()))?;
     reject_doubts(&evidence.verdict).map_err(|reason| (Part::Registry, reason))?;
     let fields = record.record();
     if fields.sequence != sequence {
-        return Err((Part::Record, format!("the file is named {sequence}, the record is {}", fields.sequence)));
+        return Err((
+            Part::Record,
+            format!("the file is named {sequence}, the record is {}", fields.sequence),
+        ));
     }
     let claim = match fields.body {
         Body::Closing { count } => Claim::Closing { count },
@@ -220,7 +222,9 @@ pub fn describe(verdict: &Verdict) -> String {
             format!("suspect: {key} is in doubt since height {since}, included at {included}")
         }
         Verdict::AfterRevocation { key, revoked, included } => {
-            format!("anchored after revocation: {key} was revoked at height {revoked}, included at {included}")
+            format!(
+                "anchored after revocation: {key} was revoked at height {revoked}, included at {included}"
+            )
         }
     }
 }

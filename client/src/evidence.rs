@@ -43,12 +43,12 @@ pub enum EvidenceError {
         /// The record's hash.
         expected: Hash256,
     },
-    /// The receipt has JSON fields, or values, that no receipt has.
-    #[error("malformed receipt: it has fields beyond those of a receipt")]
-    Surplus,
     /// The record is none, or its signature does not hold.
     #[error("record invalid: {0}")]
     Record(RecordError),
+    /// The receipt shows a device's registration, but the file is longer than any record.
+    #[error("record invalid: the receipt is a record's, the file is longer than any record")]
+    NotARecord,
     /// Record and proof are sound, but the signer was not entitled.
     #[error("registry: {0}")]
     Entitlement(EntitlementError),
@@ -60,8 +60,7 @@ impl EvidenceError {
         match self {
             Self::Receipt(error) => error.part(),
             Self::TargetAltered { .. } => Part::Proof,
-            Self::Surplus => Part::Format,
-            Self::Record(_) => Part::Record,
+            Self::Record(_) | Self::NotARecord => Part::Record,
             Self::Entitlement(_) => Part::Registry,
         }
     }
@@ -100,7 +99,7 @@ impl<'a> Verifier<'a> {
     /// # Errors
     /// [`EvidenceError`]; the first part that fails.
     pub fn verify(&mut self, record: Vec<u8>, receipt: &[u8]) -> Result<Evidence, EvidenceError> {
-        let receipt = parse(receipt)?;
+        let receipt = Receipt::parse(receipt).map_err(EvidenceError::Receipt)?;
         let target = sha256(&[&record]);
         self.verify_target(&receipt, target)?;
         let anchor = self.verify_anchor(&receipt).map_err(EvidenceError::Receipt)?;
@@ -109,9 +108,25 @@ impl<'a> Verifier<'a> {
         if !is_record {
             return Ok(Evidence { record: None, proven, verdict: Verdict::AuthorityUnchecked });
         }
-        let record = SignedRecord::from_bytes(record, &self.chain.chain_id()).map_err(EvidenceError::Record)?;
+        let record =
+            SignedRecord::from_bytes(record, &self.chain.chain_id()).map_err(EvidenceError::Record)?;
         let verdict = assess(&record, &proven).map_err(EvidenceError::Entitlement)?;
         Ok(Evidence { record: Some(record), proven, verdict })
+    }
+
+    /// As [`Verifier::verify`] for a file that was hashed elsewhere, being too long for a record.
+    ///
+    /// # Errors
+    /// [`EvidenceError`]; [`EvidenceError::NotARecord`] if the receipt is that of a record.
+    pub fn verify_hash(&mut self, target: Hash256, receipt: &[u8]) -> Result<Evidence, EvidenceError> {
+        let receipt = Receipt::parse(receipt).map_err(EvidenceError::Receipt)?;
+        self.verify_target(&receipt, target)?;
+        let anchor = self.verify_anchor(&receipt).map_err(EvidenceError::Receipt)?;
+        let proven = anchor.proves(target);
+        if proven.device_entry.is_some() {
+            return Err(EvidenceError::NotARecord);
+        }
+        Ok(Evidence { record: None, proven, verdict: Verdict::AuthorityUnchecked })
     }
 
     fn verify_target(&self, receipt: &Receipt, target: Hash256) -> Result<(), EvidenceError> {
@@ -120,7 +135,8 @@ impl<'a> Verifier<'a> {
             Err(error) => error,
         };
         // If the path is the record's own, it is the receipt that was changed.
-        let arrives = merkle::root_of(&target, receipt.index.into(), receipt.leaf_count.into(), &receipt.path);
+        let arrives =
+            merkle::root_of(&target, receipt.index.into(), receipt.leaf_count.into(), &receipt.path);
         if target != receipt.target && arrives == Ok(receipt.root) {
             return Err(EvidenceError::TargetAltered { found: receipt.target, expected: target });
         }
@@ -144,16 +160,4 @@ impl<'a> Verifier<'a> {
 fn same_anchor(a: &Receipt, b: &Receipt) -> bool {
     let shared = |receipt: &Receipt| (receipt.source_id, receipt.root, receipt.leaf_count, receipt.chain_id);
     shared(a) == shared(b) && a.anchor == b.anchor
-}
-
-/// Reads a receipt and holds it to exactly the fields that a receipt has, at every depth.
-fn parse(json: &[u8]) -> Result<Receipt, EvidenceError> {
-    let receipt = Receipt::parse(json).map_err(EvidenceError::Receipt)?;
-    let written = receipt.to_json();
-    // Receipts mostly come as they were written; else compare what they say.
-    if written.as_bytes() == json {
-        return Ok(receipt);
-    }
-    let value = |json| serde_json::from_slice::<serde_json::Value>(json).ok();
-    if value(json) == value(written.as_bytes()) { Ok(receipt) } else { Err(EvidenceError::Surplus) }
 }

@@ -8,7 +8,8 @@ use crate::limits::{FRAMES_BYTES_MAX, FRAMES_MAX};
 /// The media type of such a message.
 pub const CONTENT_TYPE: &str = "application/vnd.dronechain.records";
 
-const LENGTH_BYTES: usize = 4;
+/// Bytes of a length.
+pub const LENGTH_BYTES: usize = 4;
 
 /// Why bytes are no framed records. `at` is a byte offset, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -19,9 +19,7 @@ use crate::error::ClientError;
 use crate::limits::{ANSWER_TIMEOUT, HEADERS_PER_REQUEST, JSON_BYTES_MAX, OCTETS_MAX, TIP_WAIT_MAX};
 
 use answers::SpecAnswer;
-pub use answers::{
-    AccountView, AnchorStatus, Sequences, State, Status, Submitted, Tip, TransactionStatus,
-};
+pub use answers::{AccountView, AnchorStatus, Sequences, State, Status, Submitted, Tip, TransactionStatus};
 pub use http::Http;
 
 /// A node, by its address. Cheap to clone; clones share connections.

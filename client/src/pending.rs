@@ -45,7 +45,7 @@ pub enum WaitError {
         /// Time waited.
         waited: Duration,
         /// Why the node could not be asked the last time, if so.
-        last: Option<ClientError>,
+        last: Option<Box<ClientError>>,
     },
     /// The node refuses it, e.g. because another transaction took its sequence.
     #[error("transaction {txid} cannot be included any more: {source}")]
@@ -102,7 +102,7 @@ impl Pending {
                     }
                     None
                 }
-                Err(error) if error.is_retryable() => Some(error),
+                Err(error) if error.is_retryable() => Some(Box::new(error)),
                 Err(source) => return Err(WaitError::Refused { txid: self.txid, source }),
             };
             let left = deadline.saturating_duration_since(Instant::now());

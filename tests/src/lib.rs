@@ -1,1 +1,11 @@
-//! Tests across crates: real processes on loopback.
+//! What the tests across crates share: processes that end with the test, clusters of real nodes on
+//! free loopback ports, a fleet around them.
+//!
+//! Helpers panic with what went wrong: they are only called from tests.
+
+pub mod cluster;
+pub mod fleet;
+pub mod hostile;
+pub mod logs;
+pub mod process;
+pub mod wait;

@@ -2,12 +2,9 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 const LOCK_FILE: &str = "lock";
-const PRIVATE_MODE: u32 = 0o600;
-const PUBLIC_MODE: u32 = 0o644;
 
 /// Why a folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -63,28 +60,11 @@ impl Folder {
 /// # Errors
 /// [`FolderError::Io`].
 pub fn write_whole(path: &Path, text: &str) -> Result<(), FolderError> {
-    write_with_mode(path, text, PUBLIC_MODE)
-}
-
-/// As [`write_whole`], with mode 0600 from the start.
-///
-/// # Errors
-/// [`FolderError::Io`].
-pub fn write_private(path: &Path, text: &str) -> Result<(), FolderError> {
-    write_with_mode(path, text, PRIVATE_MODE)
-}
-
-fn write_with_mode(path: &Path, text: &str, mode: u32) -> Result<(), FolderError> {
     let mut beside = path.to_owned().into_os_string();
     beside.push(".new");
     let beside = PathBuf::from(beside);
     let write = || {
-        // A leftover would keep the mode that it was made with.
-        match std::fs::remove_file(&beside) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
+        let mut file = File::create(&beside)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         std::fs::rename(&beside, path)
@@ -98,8 +78,6 @@ fn failed(path: &Path, source: io::Error) -> FolderError {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     #[test]
@@ -109,16 +87,5 @@ mod tests {
         assert!(matches!(Folder::open(dir.path()), Err(FolderError::InUse { .. })));
         drop(first);
         Folder::open(dir.path()).expect("free again");
-    }
-
-    #[test]
-    fn private_files_are_readable_by_their_owner_alone() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let path = dir.path().join("cookie");
-        for text in ["one", "two"] {
-            write_private(&path, text).expect("written");
-            assert_eq!(std::fs::read_to_string(&path).expect("there"), text);
-            assert_eq!(path.metadata().expect("there").permissions().mode() & 0o777, 0o600);
-        }
     }
 }

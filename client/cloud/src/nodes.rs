@@ -29,6 +29,11 @@ impl Nodes {
         self.clients[self.current.load(Ordering::Relaxed) % self.clients.len()].clone()
     }
 
+    /// Leaves the current node for the next one: what it says does not hold.
+    pub fn pass_over(&self) {
+        self.current.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Asks the current node, and after a failure that is the node's each other one once.
     ///
     /// # Errors
@@ -47,7 +52,7 @@ impl Nodes {
             };
             // Whoever failed at the same node may have moved on already.
             let next = at.wrapping_add(1);
-            drop(self.current.compare_exchange(at, next, Ordering::Relaxed, Ordering::Relaxed));
+            let _ = self.current.compare_exchange(at, next, Ordering::Relaxed, Ordering::Relaxed);
             tries -= 1;
             if tries == 0 {
                 return Err(error);

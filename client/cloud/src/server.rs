@@ -76,8 +76,12 @@ async fn connection(stream: TcpStream, router: Router, mut stopped: watch::Recei
     let served = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let mut served = pin!(served);
     let end = tokio::select! {
-        result = served.as_mut() => result,
-        _ = stopped.wait_for(|stopped| *stopped) => {
+        result = served.as_mut() => Some(result),
+        _ = stopped.wait_for(|stopped| *stopped) => None,
+    };
+    let end = match end {
+        Some(result) => result,
+        None => {
             served.as_mut().graceful_shutdown();
             timeout(GRACE, served).await.unwrap_or(Ok(()))
         }

@@ -1,1 +1,35 @@
-//! The control system: verifies drones' records, batches and anchors them, forwards originals.
+//! The control system: takes records from enrolled drones, batches and anchors them, forwards the
+//! originals to the cloud.
+//!
+//! A record goes one way: [`intake`] checks it and [`store`] makes it durable before the answer,
+//! [`batcher`] closes batches and [`desk`] signs their anchors, [`tracker`] brings them into blocks,
+//! [`forwarder`] hands originals to the cloud. Each stage reads what the one before it wrote, so a
+//! process that is killed goes on where it stood: the same bytes at the same sequence, each record
+//! anchored once.
+//!
+//! Not here: commands to drones, sealed bodies and their keys, and renumbering after somebody else
+//! used this controller's key (`/v1/status` says `blocked`).
+
+mod clock;
+mod pause;
+mod run;
+mod tip;
+
+pub mod api;
+pub mod batcher;
+pub mod config;
+pub mod desk;
+pub mod error;
+pub mod folder;
+pub mod forwarder;
+pub mod intake;
+pub mod limits;
+pub mod nodes;
+pub mod registry;
+pub mod server;
+pub mod store;
+pub mod tracker;
+
+pub use config::Config;
+pub use error::ControllerError;
+pub use run::run;

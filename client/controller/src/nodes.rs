@@ -47,7 +47,7 @@ impl Nodes {
             };
             // Whoever failed at the same node may have moved on already.
             let next = at.wrapping_add(1);
-            drop(self.current.compare_exchange(at, next, Ordering::Relaxed, Ordering::Relaxed));
+            let _ = self.current.compare_exchange(at, next, Ordering::Relaxed, Ordering::Relaxed);
             tries -= 1;
             if tries == 0 {
                 return Err(error);

@@ -86,7 +86,8 @@ impl HeadersFile {
         beside.push(".new");
         let beside = PathBuf::from(beside);
         let write = || {
-            let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&beside)?;
+            let mut file =
+                OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&beside)?;
             file.write_all(&bytes)?;
             file.sync_all()?;
             Ok(file)

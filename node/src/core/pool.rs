@@ -26,8 +26,8 @@ const MISSING_MAX: usize = 100_000;
 const BODY_REQUESTS_MAX: usize = 16;
 /// Blocks below the tip that a start searches for anchors without body.
 const SEARCH_DEPTH: u64 = 10_000;
-/// A waiting transaction is gossiped again after this long, in ms.
-const GOSSIP_AGAIN_MS: u64 = 30_000;
+/// A waiting transaction is gossiped again after this long, in ms; gossip drops repeats within 60 s.
+const GOSSIP_AGAIN_MS: u64 = 65_000;
 /// Transactions gossiped again in one tick.
 const GOSSIP_AGAIN_MAX: usize = 64;
 /// A peer that failed to bring a body is asked again after this long, in ms.

@@ -8,9 +8,9 @@ use crate::p2p::P2p;
 
 /// Writes one line of JSON to `path` at once or not at all.
 pub(super) fn write(path: &Path, peers: &P2p, http: SocketAddr) -> io::Result<()> {
-    let p2p = format!("{}/p2p/{}", peers.listen(), peers.id());
-    let line = serde_json::json!({ "p2p": p2p, "http": http.to_string() });
-    let beside = path.with_extension("new");
+    let line = serde_json::json!({ "p2p": peers.listen().to_string(), "http": http.to_string() });
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
     std::fs::write(&beside, format!("{line}\n"))?;
     std::fs::rename(&beside, path)
 }

@@ -1,0 +1,104 @@
+//! SPEC.md and the error enums list the same rules.
+
+#![allow(clippy::unwrap_used)]
+
+use dronechain_chain_spec::hash::Hash256;
+use dronechain_chain_spec::key::{KeyError, PublicKey};
+use dronechain_chain_spec::rules::{BlockError, HeaderError, TxError};
+use dronechain_chain_spec::target::{Bits, BitsError};
+
+const SPEC: &str = include_str!("../SPEC.md");
+
+/// The cells of each table row whose first cell is `letter` and a number.
+fn rows(letter: char) -> Vec<Vec<&'static str>> {
+    SPEC.lines()
+        .filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"))
+        .map(|line| line.split(" | ").collect::<Vec<_>>())
+        .filter(|cells| cells[0].strip_prefix(letter).is_some_and(|number| number.parse::<u32>().is_ok()))
+        .collect()
+}
+
+fn agree(letter: char, rules: &[(&str, &str)]) {
+    let listed: Vec<_> = rows(letter).iter().map(|cells| (cells[0], cells[1])).collect();
+    assert_eq!(listed, rules);
+    for (at, (number, _)) in rules.iter().enumerate() {
+        assert_eq!(*number, format!("{letter}{}", at + 1));
+    }
+}
+
+#[test]
+fn spec_and_code_list_the_same_rules_in_the_same_order() {
+    agree('T', TxError::RULES);
+    agree('H', HeaderError::RULES);
+    agree('B', BlockError::RULES);
+}
+
+#[test]
+fn messages_begin_with_the_rules_name() {
+    for error in header_errors() {
+        let name = error.rule().1;
+        let named = error.to_string().starts_with(name);
+        assert!(named, "{error} is {name}");
+    }
+}
+
+#[test]
+fn spec_and_code_agree_on_what_refutes_a_hash() {
+    let refutes = |letter, number: &str| {
+        let rows = rows(letter);
+        let row = rows.iter().find(|cells| cells[0] == number).unwrap();
+        match row[3].split(':').next().unwrap() {
+            "yes" => Some(true),
+            "no" => Some(false),
+            _ => None,
+        }
+    };
+    let errors = header_errors();
+    assert_eq!(errors.len(), HeaderError::RULES.len());
+    for (error, (number, _)) in errors.into_iter().zip(HeaderError::RULES) {
+        assert_eq!(error.rule().0, *number);
+        assert_eq!(refutes('H', number), Some(BlockError::Header(error).refutes_hash()), "{number}");
+    }
+    let errors = block_errors();
+    assert_eq!(errors.len() + 1, BlockError::RULES.len());
+    assert_eq!(refutes('B', "B1"), None);
+    for (error, (number, _)) in errors.into_iter().zip(&BlockError::RULES[1..]) {
+        assert_eq!(error.rule().0, *number);
+        assert_eq!(refutes('B', number), Some(error.refutes_hash()), "{number}");
+    }
+}
+
+fn header_errors() -> Vec<HeaderError> {
+    let (hash, miner, bits) = (Hash256::ZERO, PublicKey([0; 32]), Bits(0));
+    vec![
+        HeaderError::Malformed(0),
+        HeaderError::Version(0),
+        HeaderError::Network { found: [0; 4], expected: [0; 4] },
+        HeaderError::Bits(BitsError::Zero(bits)),
+        HeaderError::TxCount { found: 0 },
+        HeaderError::Work { hash, bits },
+        HeaderError::Signature(KeyError::BadSignature(miner)),
+        HeaderError::Parent { found: hash, expected: hash },
+        HeaderError::Height { found: 0, expected: 0 },
+        HeaderError::Difficulty { found: bits, expected: bits },
+        HeaderError::Time { found: 0, parent: 0 },
+        HeaderError::Future { found: 0, latest: 0 },
+        HeaderError::MinerNotAdmitted { miner },
+        HeaderError::MinerNotReady { miner, height: 0 },
+        HeaderError::MinerOutOfTurn { miner, height: 0, earlier: 0, spacing: 0 },
+        HeaderError::NodeSet { found: hash, expected: hash },
+    ]
+}
+
+/// All but B1, which is its header's rule.
+fn block_errors() -> Vec<BlockError> {
+    let hash = Hash256::ZERO;
+    vec![
+        BlockError::TxCount { found: 0, expected: 0 },
+        BlockError::TxRoot { found: hash, expected: hash },
+        BlockError::TooLarge { bytes: 0 },
+        BlockError::AdminLate { index: 0 },
+        BlockError::Transaction { index: 0, error: TxError::NotActive },
+        BlockError::Commitments { found: hash, expected: hash },
+    ]
+}

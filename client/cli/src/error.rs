@@ -1,0 +1,213 @@
+//! What can go wrong, with an exit code and a hint for each.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use dronechain_chain_spec::chain::ChainError;
+use dronechain_chain_spec::hash::Hash256;
+use dronechain_chain_spec::receipt::{Part, ReceiptError};
+use dronechain_client::evidence::part_name;
+use dronechain_client::{
+    AdminError, AnchorError, BatchError, BundleError, ClientError, HeadersError, WaitError,
+};
+use dronechain_drone::LogError;
+use dronechain_record::{KeyFileError, RecordError};
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    #[error("no runtime: {0}")]
+    Runtime(io::Error),
+    #[error("{0}")]
+    Usage(String),
+    #[error("cannot read {}: {source}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("cannot write {}: {source}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+    #[error("{} has more than {max} bytes", path.display())]
+    TooLong { path: PathBuf, max: u64 },
+    #[error("{}: {reason}", path.display())]
+    Config { path: PathBuf, reason: String },
+    #[error("{0}")]
+    Key(#[from] KeyFileError),
+    #[error("{0}")]
+    Log(#[from] LogError),
+    #[error("{0}")]
+    Client(#[from] ClientError),
+    #[error("{0}")]
+    Headers(#[from] HeadersError),
+    #[error("{0}")]
+    Admin(#[from] AdminError),
+    #[error("{0}")]
+    Anchor(#[from] AnchorError),
+    #[error("{0}")]
+    Wait(#[from] WaitError),
+    #[error("{0}")]
+    Bundle(#[from] BundleError),
+    #[error("batch: {0}")]
+    Batch(#[from] BatchError),
+    #[error("no randomness: {0}")]
+    Randomness(getrandom::Error),
+    #[error("record {sequence}: {error}")]
+    Record { sequence: u64, error: RecordError },
+    #[error("record {sequence}: it hashes to {found}, the batch has {expected} at index {index}")]
+    OtherLeaf { sequence: u64, index: u32, found: Hash256, expected: Hash256 },
+    #[error("record {sequence}: the cloud gave record {found}")]
+    OtherRecord { sequence: u64, found: u64 },
+    #[error("the anchor {sender}/{anchor_sequence}: {error}")]
+    Proof { sender: String, anchor_sequence: u64, error: ReceiptError },
+    #[error("the node lacks the batch of root {0}")]
+    BodyMissing(Hash256),
+    #[error("the node has no receipt of {0}")]
+    NoReceipt(Hash256),
+    #[error("{what} did not happen within {seconds} s")]
+    TimedOut { what: String, seconds: u64 },
+    #[error("device {key} is {state}")]
+    DeviceState { key: String, state: String },
+    /// Height 0 is that of the genesis block, which the file's beginning stands for.
+    #[error("header: file {}: height {height}: {error}", path.display())]
+    HeadersFile { path: PathBuf, height: u64, error: ChainError },
+    #[error("header: {} is of network {found}, wanted is {expected}", path.display())]
+    HeadersNetwork { path: PathBuf, found: Hash256, expected: Hash256 },
+    #[error("{}: {reason}", part_name(*part))]
+    NotVerified { part: Part, reason: String },
+    #[error("{failures} failures among {records} records, first {first}")]
+    FolderNotVerified { records: u64, failures: u64, first: String },
+    #[error("{}: no records in it", .0.display())]
+    FolderEmpty(PathBuf),
+    #[error("{0}")]
+    Service(String),
+}
+
+impl CliError {
+    /// Says it in one line on stderr.
+    pub(crate) fn report(&self) -> ExitCode {
+        let text = self.to_string().replace('\n', " ");
+        match self.hint() {
+            // Some messages bring their own.
+            Some(hint) if !text.contains("(hint:") => eprintln!("error: {text} (hint: {hint})"),
+            _ => eprintln!("error: {text}"),
+        }
+        ExitCode::from(self.exit_code())
+    }
+
+    /// 1: the answer is no. 2: usage. 3: could not be done.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            Self::NotVerified { .. }
+            | Self::FolderNotVerified { .. }
+            | Self::FolderEmpty(_)
+            | Self::HeadersFile { .. }
+            | Self::HeadersNetwork { .. }
+            | Self::OtherLeaf { .. }
+            | Self::OtherRecord { .. }
+            | Self::Record { .. }
+            | Self::Proof { .. }
+            | Self::NoReceipt(_)
+            | Self::DeviceState { .. }
+            | Self::Batch(_) => 1,
+            Self::Admin(error) => match error {
+                AdminError::Client(error) => of_client(error),
+                AdminError::NotAnAdmin { .. }
+                | AdminError::Duplicate { .. }
+                | AdminError::Threshold { .. } => 2,
+            },
+            Self::Client(error)
+            | Self::Anchor(AnchorError::Client(error))
+            | Self::Headers(HeadersError::Client(error))
+            | Self::Wait(WaitError::Refused { source: error, .. }) => of_client(error),
+            Self::Headers(HeadersError::WrongNetwork { .. } | HeadersError::Header { .. }) => 1,
+            Self::Runtime(_)
+            | Self::Read { .. }
+            | Self::Write { .. }
+            | Self::TooLong { .. }
+            | Self::Config { .. }
+            | Self::Key(_)
+            | Self::Log(_)
+            | Self::Headers(_)
+            | Self::Anchor(AnchorError::Unacknowledged { .. })
+            | Self::Wait(WaitError::TimedOut { .. })
+            | Self::Bundle(_)
+            | Self::Randomness(_)
+            | Self::BodyMissing(_)
+            | Self::TimedOut { .. }
+            | Self::Service(_) => 3,
+        }
+    }
+
+    fn hint(&self) -> Option<&'static str> {
+        let hint = match self {
+            Self::Client(error)
+            | Self::Headers(HeadersError::Client(error))
+            | Self::Anchor(AnchorError::Client(error))
+            | Self::Admin(AdminError::Client(error)) => return of_refusal(error),
+            Self::Usage(_) => "see --help",
+            Self::Read { .. } | Self::Bundle(_) => "does it exist, and may you read it?",
+            Self::Write { .. } => "does the folder exist, and may you write there?",
+            Self::Config { .. } => "unknown keys are errors; see --help for the keys",
+            Self::Log(_) => "PX4 logs (.ulg) and MAVLink telemetry logs (.tlog) can be flown, or `simulated`",
+            Self::HeadersFile { .. } => "fetch the headers again: dronechain headers export",
+            Self::HeadersNetwork { .. } => "headers and --chain-id must be of one network",
+            Self::NotVerified { part: Part::Header, .. } => {
+                "are the headers new enough? dronechain headers export fetches them"
+            }
+            Self::Headers(HeadersError::InUse { .. }) => "give another file, or stop the other process",
+            Self::Headers(HeadersError::WrongNetwork { .. }) => "give another file",
+            Self::Admin(AdminError::Threshold { .. }) => "give --admin-key once for each admin that signs",
+            Self::Anchor(AnchorError::Unacknowledged { .. }) => {
+                "the node may have it; ask before submitting anew"
+            }
+            Self::NoReceipt(_) => "not anchored yet? try again after the next block",
+            Self::TimedOut { .. } | Self::Wait(WaitError::TimedOut { .. }) => {
+                "are blocks being made? --timeout gives more time"
+            }
+            Self::FolderEmpty(_) => "dronechain receipt get --device fills a folder",
+            Self::DeviceState { .. } => "dronechain device enrol enrols a new key",
+            Self::Runtime(_)
+            | Self::TooLong { .. }
+            | Self::Key(_)
+            | Self::Headers(_)
+            | Self::Admin(_)
+            | Self::Wait(_)
+            | Self::Batch(_)
+            | Self::Randomness(_)
+            | Self::Record { .. }
+            | Self::OtherLeaf { .. }
+            | Self::OtherRecord { .. }
+            | Self::Proof { .. }
+            | Self::BodyMissing(_)
+            | Self::NotVerified { .. }
+            | Self::FolderNotVerified { .. }
+            | Self::Service(_) => return None,
+        };
+        Some(hint)
+    }
+}
+
+/// A refusal is an answer; all else means that there was none.
+fn of_client(error: &ClientError) -> u8 {
+    match error {
+        ClientError::Refused { status: 400..=499, .. } | ClientError::WrongNetwork { .. } => 1,
+        ClientError::BadUrl { .. } => 2,
+        _ => 3,
+    }
+}
+
+fn of_refusal(error: &ClientError) -> Option<&'static str> {
+    let hint = match error {
+        ClientError::Unreachable { .. } => "is it running, and is the address right?",
+        ClientError::Timeout { .. } => "try again",
+        ClientError::BadUrl { .. } => "e.g. http://127.0.0.1:7700",
+        ClientError::Malformed { .. } => "is this the address of the right service?",
+        ClientError::Refused { name, .. } => match name.as_str() {
+            "tx-sender-unknown" | "unknown" => "is the key admitted or enrolled, and in a block yet?",
+            "unauthorized" => "the cookie file is in the service's data folder",
+            "mempool-full" | "busy" => "try again in a moment",
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some(hint)
+}

@@ -1,0 +1,4 @@
+//! The parties beside nodes that commands speak to.
+
+pub(crate) mod cloud;
+pub(crate) mod controller;

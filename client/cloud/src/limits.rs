@@ -1,0 +1,59 @@
+//! Every bound of the cloud server, in one place.
+
+use std::time::Duration;
+
+/// Bytes of one request with records, and of one answer with records.
+pub const RECORDS_BODY_MAX: usize = 4 << 20;
+/// Records of one request or answer.
+pub const RECORDS_PER_REQUEST_MAX: usize = 4_096;
+/// Placements of one answer.
+pub const PLACEMENTS_MAX: usize = 10_000;
+/// Bytes of any other request.
+pub const JSON_BODY_MAX: usize = 16 << 10;
+/// Requests whose signatures are checked at the same time.
+pub const VERIFYING_MAX: usize = 4;
+/// Requests with records that are held at the same time; more wait unread.
+pub const INTAKE_MAX: usize = 16;
+/// Connections at a time; more wait in the listener's queue.
+pub const CONNECTIONS_MAX: usize = 256;
+/// For a request's head, and between requests of a connection.
+pub const HEAD_WAIT: Duration = Duration::from_secs(10);
+/// For a whole request.
+pub const REQUEST_MAX: Duration = Duration::from_secs(60);
+/// For requests and tasks under way to finish at the end.
+pub const GRACE: Duration = Duration::from_secs(5);
+/// After a connection could not be accepted.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Connections that read the database.
+pub const READERS_MAX: u32 = 4;
+/// For another connection's write to end.
+pub const BUSY_WAIT: Duration = Duration::from_secs(10);
+
+/// Anchors waiting to be fetched.
+pub const WANTED_MAX: u64 = 100_000;
+/// Anchors fetched in one round.
+pub const FETCH_MAX: u32 = 64;
+/// An anchor that no node knows of is not asked for any longer than this, in ms.
+pub const WANTED_AGE_MS_MAX: u64 = 24 * 3_600_000;
+/// Leaves without a record that are remembered, to place records that come behind their anchor.
+pub const VACANT_MAX: usize = 1 << 20;
+/// For the network at the first start.
+pub const START_WAIT: Duration = Duration::from_secs(60);
+/// One wait for another tip.
+pub const TIP_WAIT: Duration = Duration::from_secs(5);
+/// First pause after a failure; doubles with each further one.
+pub const PAUSE_MIN: Duration = Duration::from_millis(250);
+/// Longest pause after failures.
+pub const PAUSE_MAX: Duration = Duration::from_secs(10);
+
+/// Rows that a sweep reads at a time.
+pub const SWEEP_PAGE: u32 = 1_024;
+/// Anchors that a sweep lists at a time.
+pub const SWEEP_ANCHORS: u32 = 256;
+/// Entries of each list of a report; the totals count all.
+pub const FINDINGS_MAX: usize = 1_000;
+/// Reports kept in the database.
+pub const REPORTS_KEPT: u64 = 100;
+/// A record without an anchor, or an anchor whose block left the chain, is pending for so long; in ms.
+pub const PENDING_GRACE_MS: u64 = 120_000;

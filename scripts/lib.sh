@@ -1,0 +1,60 @@
+# Shared by the scripts: words for the user, what must be installed, the one build. To be sourced.
+
+set -euo pipefail
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/dronechain/target}
+BIN=$CARGO_TARGET_DIR/release
+RUST_MIN=1.95
+
+say() { printf '%s\n' "$*" >&2; }
+
+# One clear line, then the end with exit code 3 (could not be done) or the one given.
+die() {
+    say "error: $1"
+    exit "${2:-3}"
+}
+
+# install_package NAME WHY: by apt, with sudo only if not root.
+install_package() {
+    local name=$1 why=$2 sudo=
+    if [ "$(id -u)" != 0 ]; then sudo=sudo; fi
+    command -v apt-get >/dev/null || die "$name is missing ($why); install it with your package manager"
+    if [ -n "$sudo" ] && ! command -v sudo >/dev/null; then
+        die "$name is missing ($why) and there is no sudo; run: apt-get install $name"
+    fi
+    say "installing $name: $why"
+    if ! DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y --no-install-recommends "$name" >/dev/null 2>&1; then
+        $sudo apt-get update >/dev/null 2>&1 || true
+        DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y --no-install-recommends "$name" >/dev/null 2>&1 ||
+            die "$name could not be installed ($why); run: apt-get install $name"
+    fi
+}
+
+# need COMMAND PACKAGE WHY
+need() { command -v "$1" >/dev/null || install_package "$2" "$3"; }
+
+install_build_tools() {
+    if ! command -v cargo >/dev/null; then
+        die "cargo is missing; install Rust $RUST_MIN or newer from https://rustup.rs"
+    fi
+    local version
+    version=$(rustc --version | awk '{print $2}')
+    if [ "$(printf '%s\n%s\n' "$RUST_MIN" "$version" | sort -V | head -1)" != "$RUST_MIN" ]; then
+        die "Rust $version is too old, $RUST_MIN is wanted; run: rustup update stable"
+    fi
+    need g++ g++ "compiles RocksDB and SQLite"
+    need clang clang "RocksDB's bindings are generated with it"
+    if ! ls /usr/lib/llvm-*/lib/libclang*.so* /usr/lib/*/libclang*.so* /usr/lib64/libclang*.so* 2>/dev/null | grep -q 'libclang[-.]' &&
+        [ -z "${LIBCLANG_PATH:-}" ]; then
+        install_package libclang-dev "RocksDB's bindings are generated with it"
+    fi
+}
+
+# Everything is built with one profile and one set of features, so that RocksDB compiles once:
+# always the whole workspace, never a single package.
+build() {
+    if [ ! -e "$BIN/dronechain-node" ]; then
+        say "building for the first time: about 20 minutes on two cores, most of it RocksDB"
+    fi
+    (cd "$ROOT" && cargo build --release --locked --workspace --bins "$@") >&2
+}

@@ -1,0 +1,72 @@
+//! Child processes that do not outlive the test, and the programs under test.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+/// A program that the workspace builds, beside the test's own binary.
+pub fn program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows its own binary");
+    let folder = test.ancestors().nth(2).expect("tests lie in release/deps").to_owned();
+    let path = folder.join(name);
+    assert!(path.exists(), "{} is not built; run scripts/test, or cargo build --release --workspace", path.display());
+    path
+}
+
+/// A running program, killed at the end of the test at the latest.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Running {
+    /// Starts `command` with its output in the file `log`.
+    pub fn start(command: &mut Command, log: &Path) -> Self {
+        let file = File::options().create(true).append(true).open(log).expect("a log in the test's folder");
+        let both = file.try_clone().expect("a file handle");
+        let child = command.stdin(Stdio::null()).stdout(file).stderr(both).spawn();
+        Self { child: child.expect("the program starts"), log: log.to_owned() }
+    }
+
+    /// Kills it at once, as a power cut would.
+    pub fn kill(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a child can be asked").is_some()
+    }
+
+    /// What it has written so far.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Runs a program to its end.
+pub fn run(command: &mut Command) -> Output {
+    command.stdin(Stdio::null()).output().expect("the program starts")
+}
+
+/// Runs a program that must succeed; its stdout as JSON.
+pub fn run_json(command: &mut Command) -> serde_json::Value {
+    let output = run(command);
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?} ended with {}: {err}", output.status);
+    serde_json::from_str(&out).unwrap_or_else(|error| panic!("{command:?} printed {out:?}: {error}"))
+}

@@ -1,0 +1,18 @@
+//! Waiting for something to become true, with an end.
+
+use std::time::{Duration, Instant};
+
+/// The longest that anything is waited for.
+pub const LONG: Duration = Duration::from_secs(90);
+
+/// Asks `attempt` until it gives something; panics with `what` after [`LONG`].
+pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut attempt: impl FnMut() -> F) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(value) = attempt().await {
+            return value;
+        }
+        assert!(start.elapsed() < LONG, "waited in vain for: {what}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
