@@ -44,8 +44,8 @@ install_build_tools() {
     fi
     need g++ g++ "compiles RocksDB and SQLite"
     need clang clang "RocksDB's bindings are generated with it"
-    if ! ls /usr/lib/llvm-*/lib/libclang*.so* /usr/lib/*/libclang*.so* /usr/lib64/libclang*.so* 2>/dev/null | grep -q 'libclang[-.]' &&
-        [ -z "${LIBCLANG_PATH:-}" ]; then
+    if [ -z "${LIBCLANG_PATH:-}" ] &&
+        [ -z "$(find /usr/lib /usr/lib64 -name 'libclang[.-][0-9s]*' -not -name '*cpp*' -print -quit 2>/dev/null)" ]; then
         install_package libclang-dev "RocksDB's bindings are generated with it"
     fi
 }

@@ -20,7 +20,7 @@ impl Keygen {
     pub(crate) fn run(self, output: Output) -> Result<(), CliError> {
         let file = KeyFile::create(self.out)?;
         let (key, id) = (file.public_key(), file.device_id());
-        output.result(&json!({ "key": key, "id": id, "file": file.path() }), format_args!("{key}"));
+        output.result(&json!({ "public_key": key, "id": id, "file": file.path() }), format_args!("{key}"));
         Ok(())
     }
 }

@@ -168,6 +168,6 @@ fn keygen_makes_a_private_file_once() {
     let run = || dronechain().args(["keygen", "--json", "--out"]).arg(&file).output().expect("it runs");
     let output = run();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    assert_eq!(json(&output)["key"].as_str().map(str::len), Some(64));
+    assert_eq!(json(&output)["public_key"].as_str().map(str::len), Some(64));
     assert_eq!(run().status.code(), Some(3));
 }
