@@ -364,8 +364,7 @@ def receipt(index):
     authority = {
         "height": 1,
         "commitments": commitments,
-        "count": 1,
-        "sender": {"index": 0, "entry": entry_json, "path": []},
+        "sender": {"entry": entry_json, "path": []},
     }
     anchor_proof = {
         "transaction": ANCHOR.hex(),

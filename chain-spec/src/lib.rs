@@ -3,21 +3,21 @@
 //! Pure: no IO, no clock, no randomness, no async. Bytes and times come in as arguments, verdicts go
 //! out as values. `SPEC.md` beside this crate is the same in words, with golden vectors.
 
+pub mod block;
+pub mod chain;
 pub mod codec;
 pub mod difficulty;
 pub mod hash;
+pub mod header;
 pub mod key;
 pub mod limits;
 pub mod merkle;
 pub mod mountain;
-pub mod target;
-pub mod block;
-pub mod chain;
-pub mod header;
 pub mod receipt;
 pub mod registry;
 pub mod rules;
 pub mod spec;
 pub mod state;
+pub mod target;
 pub mod transaction;
 pub mod wire;

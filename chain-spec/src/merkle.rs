@@ -4,10 +4,12 @@
 //! Leaves and inner nodes hash alike, so a path alone cannot tell how deep its start lies: whoever
 //! verifies knows the number of leaves, and [`root_of`] holds length and directions of the path to
 //! exactly those of the leaf's index. That the leaf count is the committed one is the caller's part.
+//! Only leaves that are hashed apart from inner nodes may do without: [`climb`].
 
 use bincode::{Decode, Encode};
 
 use crate::hash::{Hash256, sha256};
+use crate::limits::PATH_MAX;
 
 /// One level of a path: the sibling, by the side on which it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -87,6 +89,20 @@ pub fn root_of(leaf: &Hash256, index: u64, count: u64, path: &[Step]) -> Result<
         };
     }
     Ok(node)
+}
+
+/// The root at which `path` arrives from `leaf`, whatever the shape; none if it has more than
+/// [`PATH_MAX`] steps.
+///
+/// Only for leaves that are domain-separated: hashes of something that never has the 64 bytes of an
+/// inner node, such as [`Entry::leaf`](crate::registry::Entry::leaf). Of those, no path but a leaf's own
+/// arrives at the root. For any others an inner node could be passed off as a leaf: use [`root_of`].
+pub fn climb(leaf: &Hash256, path: &[Step]) -> Option<Hash256> {
+    let up = |node: Hash256, step: &Step| match step {
+        Step::Left(hash) => parent(hash, &node),
+        Step::Right(hash) => parent(&node, hash),
+    };
+    (path.len() <= PATH_MAX).then(|| path.iter().fold(*leaf, up))
 }
 
 /// The one leaf of a tree of `count` leaves whose path has the directions of `path`.

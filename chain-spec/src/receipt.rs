@@ -34,11 +34,10 @@ pub const EXTENSION_VERSION: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EntryProof {
-    /// Index in order of admission.
-    pub index: u32,
     /// The entry.
+    #[serde(deserialize_with = "object::deserialize")]
     pub entry: Entry,
-    /// Its path in a tree of [`Authority::count`] leaves.
+    /// Its path.
     #[serde(with = "path_json")]
     pub path: Path,
 }
@@ -50,13 +49,13 @@ pub struct Authority {
     /// Height of that block.
     pub height: u64,
     /// Its opened commitments.
+    #[serde(deserialize_with = "object::deserialize")]
     pub commitments: Commitments,
-    /// Number of account entries.
-    pub count: u32,
     /// The anchor's sender.
+    #[serde(deserialize_with = "object::deserialize")]
     pub sender: EntryProof,
-    /// The record's device; none if it was not asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The record's device; left out if it was not asked for.
+    #[serde(default, deserialize_with = "object::some", skip_serializing_if = "Option::is_none")]
     pub device: Option<EntryProof>,
 }
 
@@ -78,6 +77,7 @@ pub struct AnchorProof {
     #[serde(with = "header_hex")]
     pub header: SignedHeader,
     /// Who was entitled.
+    #[serde(deserialize_with = "object::deserialize")]
     pub authority: Authority,
 }
 
@@ -348,13 +348,14 @@ impl Receipt {
         serde_json::to_string(&Document::from(self)).expect("strings, numbers and lists are JSON")
     }
 
-    /// Reads a receipt; unknown fields, upper-case hex and paths out of shape are refused.
+    /// Reads a receipt; unknown fields, lists in place of objects, upper-case hex and paths that are too
+    /// long are refused.
     pub fn parse(json: &[u8]) -> Result<Self, ReceiptError> {
         if json.len() > RECEIPT_BYTES_MAX {
             return Err(ReceiptError::Malformed(format!("{} bytes are too many", json.len())));
         }
-        let document: Document =
-            serde_json::from_slice(json).map_err(|error| ReceiptError::Malformed(error.to_string()))?;
+        let Object(document) = serde_json::from_slice::<Object<Document>>(json)
+            .map_err(|error| ReceiptError::Malformed(error.to_string()))?;
         document.into_receipt()
     }
 
@@ -465,16 +466,14 @@ impl Receipt {
         if height < self.anchor.height {
             return Err(ReceiptError::AuthorityTooEarly { authority: height, anchor: self.anchor.height });
         }
-        let header =
-            chain.header(height).ok_or(ReceiptError::BeyondTip { height, tip: chain.height() })?;
+        let header = chain.header(height).ok_or(ReceiptError::BeyondTip { height, tip: chain.height() })?;
         let (found, expected) = (authority.commitments.hash(), header.commitments);
         if found != expected {
             return Err(ReceiptError::Commitments { found, expected, height });
         }
         for proof in std::iter::once(&authority.sender).chain(&authority.device) {
-            let EntryProof { index, entry, path } = proof;
-            let root = merkle::root_of(&entry.leaf(), (*index).into(), authority.count.into(), path);
-            if root != Ok(authority.commitments.accounts) {
+            let EntryProof { entry, path } = proof;
+            if merkle::climb(&entry.leaf(), path) != Some(authority.commitments.accounts) {
                 return Err(ReceiptError::EntryPath { key: entry.key });
             }
         }
@@ -524,7 +523,7 @@ struct Document {
     merkle_root: Hash256,
     #[serde(with = "path_json")]
     proof: Path,
-    anchors: Vec<DocumentAnchor>,
+    anchors: Vec<Object<DocumentAnchor>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -533,6 +532,7 @@ struct DocumentAnchor {
     #[serde(rename = "type")]
     kind: String,
     source_id: Hash256,
+    #[serde(deserialize_with = "object::deserialize")]
     dronechain: Extension,
 }
 
@@ -543,6 +543,7 @@ struct Extension {
     chain_id: Hash256,
     index: u32,
     leaf_count: u32,
+    #[serde(deserialize_with = "object::deserialize")]
     anchor: AnchorProof,
 }
 
@@ -561,11 +562,11 @@ impl From<&Receipt> for Document {
             target_hash: receipt.target,
             merkle_root: receipt.root,
             proof: receipt.path.clone(),
-            anchors: vec![DocumentAnchor {
+            anchors: vec![Object(DocumentAnchor {
                 kind: ANCHOR_TYPE.into(),
                 source_id: receipt.source_id,
                 dronechain: extension,
-            }],
+            })],
         }
     }
 }
@@ -580,7 +581,7 @@ impl Document {
             return wrong("type", &self.kind);
         }
         let count = self.anchors.len();
-        let Ok([anchor]) = <[DocumentAnchor; 1]>::try_from(self.anchors) else {
+        let Ok([Object(anchor)]) = <[_; 1]>::try_from(self.anchors) else {
             return Err(ReceiptError::Malformed(format!("anchors: {count} items, one is wanted")));
         };
         if anchor.kind != ANCHOR_TYPE {
@@ -600,6 +601,59 @@ impl Document {
             leaf_count,
             anchor: proof,
         })
+    }
+}
+
+/// A struct that is read from a JSON object only.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Object<T>(T);
+
+/// What [`Object`] does, for fields: serde by itself reads a struct from a list of its fields too, and
+/// a receipt would have several spellings.
+mod object {
+    use serde::de::{Deserialize, Deserializer, Visitor};
+    use serde::forward_to_deserialize_any;
+
+    use super::Object;
+
+    impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            T::deserialize(MapOnly(deserializer)).map(Self)
+        }
+    }
+
+    pub(super) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+    where
+        T: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        T::deserialize(MapOnly(deserializer))
+    }
+
+    /// For a field that is an object or left out, never null.
+    pub(super) fn some<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+    where
+        T: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        deserialize(deserializer).map(Some)
+    }
+
+    /// Asks for a map, whatever it is asked for.
+    struct MapOnly<D>(D);
+
+    impl<'de, D: Deserializer<'de>> Deserializer<'de> for MapOnly<D> {
+        type Error = D::Error;
+
+        fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+            self.0.deserialize_map(visitor)
+        }
+
+        forward_to_deserialize_any! {
+            bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
+            unit unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+        }
     }
 }
 

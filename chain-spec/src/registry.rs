@@ -4,10 +4,12 @@
 //! who was entitled and a light client can follow the set of miners. `ready` is part of the
 //! committed entry because the spacing rule counts it: without it a light client could not know n.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use bincode::{Decode, Encode};
-use serde::{Deserialize, Serialize};
+use serde::de::IntoDeserializer as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::codec::{self, Canonical};
 use crate::hash::{Hash256, sha256};
@@ -37,6 +39,7 @@ pub struct Entry {
     /// The admitted key.
     pub key: PublicKey,
     /// Its role.
+    #[serde(deserialize_with = "role_by_name")]
     pub role: Role,
     /// The controller that enrolled a device; none for others.
     pub owner: Option<PublicKey>,
@@ -48,6 +51,12 @@ pub struct Entry {
     pub suspect_since: Option<u64>,
     /// Height of revocation.
     pub revoked: Option<u64>,
+}
+
+/// Serde by itself reads `{"node": null}` as a role too.
+fn role_by_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Role, D::Error> {
+    let name = Cow::<'de, str>::deserialize(deserializer)?;
+    Role::deserialize(name.into_deserializer())
 }
 
 impl Canonical for Entry {
@@ -62,8 +71,9 @@ impl Entry {
 
     /// The leaf under which the entry is committed: SHA-256 of a zero byte and the canonical encoding.
     ///
-    /// The number of entries is not committed, and some encodings have 64 bytes: without the zero byte
-    /// an inner node might be passed off as such an entry.
+    /// The number of entries is not committed, so a path cannot be held to a shape. It need not be: no
+    /// encoding has 63 bytes, so nothing hashed here has the 64 bytes of an inner node. Without the zero
+    /// byte, entries whose encoding has 64 bytes could be passed off as inner nodes, and the reverse.
     pub fn leaf(&self) -> Hash256 {
         sha256(&[&[0], &codec::encode(self)])
     }

@@ -122,7 +122,8 @@ impl State {
 
     /// Takes a block's changes over. Gives the undo, and the completed nodes of the mountain range.
     pub fn advance(&mut self, delta: &StateDelta, block: Hash256) -> (Undo, Vec<Node>) {
-        let earlier = delta.changes.keys().filter_map(|place| Some((*place, self.registry.at(*place)?.clone())));
+        let earlier =
+            delta.changes.keys().filter_map(|place| Some((*place, self.registry.at(*place)?.clone())));
         let undo = Undo {
             earlier: earlier.collect(),
             nodes: self.registry.len(Roll::Nodes),

@@ -334,8 +334,7 @@ fn block_1(rows: &mut Rows, spec: &ChainSpec) {
     state.advance(&delta, checked.hash());
     let place = state.registry.place(&public(CONTROLLER)).unwrap();
     let path = Tree::new(state.registry.leaves(Roll::Accounts).to_vec()).path(place.index.into()).unwrap();
-    let sender =
-        EntryProof { index: place.index, entry: state.registry.at(place).unwrap().entry.clone(), path };
+    let sender = EntryProof { entry: state.registry.at(place).unwrap().entry.clone(), path };
     let txids = block.transactions.iter().map(Transaction::txid).collect();
     let proof = AnchorProof {
         transaction: codec::encode(&block.transactions[1]),
@@ -343,7 +342,7 @@ fn block_1(rows: &mut Rows, spec: &ChainSpec) {
         block_path: Tree::new(txids).path(1).unwrap(),
         height: 1,
         header: block.header,
-        authority: Authority { height: 1, commitments: delta.commitments, count: 1, sender, device: None },
+        authority: Authority { height: 1, commitments: delta.commitments, sender, device: None },
     };
     let path = Tree::new(leaves()).path(3).unwrap();
     let receipt = Receipt::new(network.chain_id, leaves()[3], 3, path, proof).unwrap();

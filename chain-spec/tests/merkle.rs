@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use dronechain_chain_spec::codec;
 use dronechain_chain_spec::hash::{Hash256, sha256};
-use dronechain_chain_spec::merkle::{Path, PathError, Step, Tree, index_of, parent, root, root_of};
+use dronechain_chain_spec::merkle::{Path, PathError, Step, Tree, climb, index_of, parent, root, root_of};
 use dronechain_chain_spec::mountain::{Peaks, prove};
 
 fn leaves(count: u64) -> Vec<Hash256> {
@@ -44,6 +44,19 @@ fn published_receipt_verifies() {
     let path = [Step::Left(hash("c108bfba805d899faa0ef53b0c064fad650249f6a648fec2bc79fd563106b1f8"))];
     let expected = hash("326c0c924a162c8637b8fa392add7c8c98f64f5194f3d2591caf88d7b0b956bd");
     assert_eq!(root_of(&sha256(&[b"foo"]), 1, 2, &path), Ok(expected));
+}
+
+#[test]
+fn climbing_follows_every_path_of_at_most_32_steps() {
+    for count in 1..=33 {
+        let tree = Tree::new(leaves(count));
+        for (index, leaf) in (0..).zip(leaves(count)) {
+            assert_eq!(climb(&leaf, &tree.path(index).unwrap()), Some(tree.root()));
+        }
+    }
+    let step = Step::Left(Hash256::ZERO);
+    assert!(climb(&Hash256::ZERO, &[step; 32]).is_some());
+    assert_eq!(climb(&Hash256::ZERO, &[step; 33]), None);
 }
 
 #[test]

@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+
 use dronechain_chain_spec::chain::{HeaderChain, Link};
 use dronechain_chain_spec::codec;
 use dronechain_chain_spec::hash::{Hash256, sha256};
@@ -422,6 +424,66 @@ fn unknown_and_repeated_fields_are_refused_in_every_object() {
     assert_eq!(Receipt::parse(twice.as_bytes()).unwrap_err().part(), Part::Format);
 }
 
+/// An object as serde's derived code would take it too: the list of its fields, in their order.
+fn as_list(object: &str) -> String {
+    let (mut list, mut in_text, mut depth, mut name) = (String::from("["), false, 0, true);
+    for c in object[1..object.len() - 1].chars() {
+        in_text ^= c == '"';
+        match c {
+            '{' | '[' if !in_text => depth += 1,
+            '}' | ']' if !in_text => depth -= 1,
+            ',' if !in_text && depth == 0 => name = true,
+            _ => {}
+        }
+        match c {
+            ':' if !in_text && depth == 0 && name => name = false,
+            _ if name && c != ',' => {}
+            _ => list.push(c),
+        }
+    }
+    list + "]"
+}
+
+#[test]
+fn no_object_may_be_a_list() {
+    let text = receipt(&anchored(), 5, 2).to_json();
+    let starts: Vec<_> = text.match_indices('{').map(|(at, _)| at).collect();
+    // Document, anchor, extension, proof, authority, commitments, twice proof and entry; steps of paths.
+    assert!(starts.len() > 10, "{}", starts.len());
+    for start in starts {
+        let mut values = serde_json::Deserializer::from_str(&text[start..]).into_iter::<Value>();
+        values.next().unwrap().unwrap();
+        let object = &text[start..start + values.byte_offset()];
+        let bad = text.replacen(object, &as_list(object), 1);
+        assert!(serde_json::from_str::<Value>(&bad).is_ok(), "{bad}");
+        assert_eq!(Receipt::parse(bad.as_bytes()).unwrap_err().part(), Part::Format, "{bad}");
+    }
+    // Without that, serde would have taken them.
+    let authority = "/anchors/0/dronechain/anchor/authority";
+    let commitments = document().pointer(&format!("{authority}/commitments")).unwrap().to_string();
+    assert!(serde_json::from_str::<Commitments>(&as_list(&commitments)).is_ok());
+}
+
+#[test]
+fn a_role_is_a_name_and_a_device_an_object() {
+    let authority = "/anchors/0/dronechain/anchor/authority";
+    for role in [json!({"controller": null}), json!(["controller"]), json!(1), json!("Controller")] {
+        malformed(&with(&format!("{authority}/sender/entry/role"), role));
+    }
+    malformed(&with(&format!("{authority}/device"), json!(null)));
+}
+
+#[test]
+fn index_and_count_of_entries_are_unknown_fields() {
+    let authority = "/anchors/0/dronechain/anchor/authority";
+    for (object, field) in [("", "count"), ("/sender", "index"), ("/device", "index")] {
+        let mut bad = document();
+        let fields = bad.pointer_mut(&format!("{authority}{object}")).unwrap().as_object_mut().unwrap();
+        fields.insert(field.into(), json!(1));
+        malformed(&bad);
+    }
+}
+
 #[test]
 fn missing_fields_are_refused_in_every_object() {
     let net = anchored();
@@ -557,6 +619,61 @@ fn another_keys_entry_entitles_nobody() {
     assert_eq!(found, ReceiptError::EntryPath { key: public(CONTROLLER) });
 }
 
+#[test]
+fn an_entrys_path_is_its_own_only() {
+    let net = anchored();
+    let good = receipt(&net, 3, 1);
+    let (target, key) = (good.target, public(CONTROLLER));
+    let path = good.anchor.authority.sender.path.clone();
+    assert_eq!(path.len(), 2);
+    let flipped = |step| match step {
+        Step::Left(hash) => Step::Right(hash),
+        Step::Right(hash) => Step::Left(hash),
+    };
+    let step = Step::Right(Hash256::ZERO);
+    let with = |at: usize, step| {
+        let mut path = path.clone();
+        path[at] = step;
+        path
+    };
+    for bad in [
+        vec![],
+        path[..1].to_vec(),
+        path[1..].to_vec(),
+        [&path[..], &[step]].concat(),
+        [&[step], &path[..]].concat(),
+        vec![path[1], path[0]],
+        with(0, flipped(path[0])),
+        with(1, flipped(path[1])),
+        with(1, step),
+        // More than any path has, which JSON cannot bring.
+        [&path[..], &[step; 40]].concat(),
+    ] {
+        let mut receipt = good.clone();
+        receipt.anchor.authority.sender.path = bad;
+        assert_eq!(receipt.verify(&target, &net.chain, 1).unwrap_err(), ReceiptError::EntryPath { key });
+    }
+}
+
+#[test]
+fn no_entry_hashes_as_many_bytes_as_an_inner_node() {
+    let some = |bits: u8, bit: u8| (bits & bit != 0).then_some(u64::MAX);
+    let lengths = (0..16).map(|bits| {
+        let entry = Entry {
+            owner: some(bits, 8).map(|_| public(CONTROLLER)),
+            ready: some(bits, 4),
+            suspect_since: some(bits, 2),
+            revoked: some(bits, 1),
+            ..Entry::new(public(DEVICE), Role::Device, None, 0)
+        };
+        let encoded = codec::encode(&entry);
+        assert_eq!(entry.leaf(), sha256(&[&[0], &encoded]));
+        encoded.len()
+    });
+    let lengths: BTreeSet<_> = lengths.collect();
+    assert_eq!(lengths, BTreeSet::from([48, 56, 64, 72, 80, 88, 96, 104]));
+}
+
 /// A receipt on a light chain whose miners keep no rule that a light chain cannot see: block 1 holds the
 /// anchor, block 2 commits to `entry` as the only account.
 fn by_dishonest_miners(entry: Entry, kind: AnchorKind) -> Result<Proven, ReceiptError> {
@@ -577,8 +694,7 @@ fn by_dishonest_miners(entry: Entry, kind: AnchorKind) -> Result<Proven, Receipt
         authority: Authority {
             height: 2,
             commitments,
-            count: 1,
-            sender: EntryProof { index: 0, entry, path: Path::new() },
+            sender: EntryProof { entry, path: Path::new() },
             device: None,
         },
     };

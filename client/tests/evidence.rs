@@ -7,6 +7,7 @@ use dronechain_chain_spec::chain::{ChainError, HeaderChain};
 use dronechain_chain_spec::hash::sha256;
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::receipt::{AnchorProof, Part, Receipt, ReceiptError};
+use dronechain_chain_spec::registry::Role;
 use dronechain_chain_spec::transaction::{Action, AnchorKind};
 use dronechain_client::{Batch, Evidence, EvidenceError, Verifier};
 use dronechain_record::{EntitlementError, Position, SignedRecord, Verdict};
@@ -52,18 +53,67 @@ fn every_flipped_byte_of_a_record_is_the_records_fault() {
     }
 }
 
+/// The fields of a receipt as they follow each other: up to the next one, a changed byte is refused for
+/// one of these parts or for its format.
+const FIELDS: [(&str, &[Part]); 17] = [
+    ("{\"@context\":", &[]),
+    ("\"targetHash\":", &[Part::Proof]),
+    ("\"merkleRoot\":", &[Part::Proof]),
+    ("\"proof\":", &[Part::Proof]),
+    ("\"anchors\":", &[]),
+    ("\"sourceId\":", &[Part::Transaction]),
+    ("\"dronechain\":", &[]),
+    ("\"chainId\":", &[Part::Header]),
+    ("\"index\":", &[Part::Proof]),
+    ("\"leafCount\":", &[Part::Proof, Part::Transaction]),
+    ("\"anchor\":", &[]),
+    ("\"transaction\":", &[Part::Transaction]),
+    ("\"txIndex\":", &[Part::BlockPath]),
+    ("\"blockPath\":", &[Part::BlockPath]),
+    ("\"height\":", &[Part::Header]),
+    ("\"header\":", &[Part::Header]),
+    // A height above the tip is the headers' fault.
+    ("\"authority\":", &[Part::Registry, Part::Header]),
+];
+
+/// Flips every byte of the receipt; each must be refused, and for its own part.
+fn sweep(chain: &HeaderChain, record: &[u8], receipt: &str) {
+    verify(chain, record, receipt.as_bytes()).expect("it verifies unchanged");
+    let start = |name: &str| receipt.find(name).unwrap_or_else(|| panic!("{name} in {receipt}"));
+    let starts = FIELDS.map(|(name, _)| start(name));
+    assert!(starts[0] == 0 && starts.is_sorted(), "{starts:?}");
+    for at in 0..receipt.len() {
+        let (field, parts) = FIELDS[starts.partition_point(|start| *start <= at) - 1];
+        for flip in FLIPS {
+            let bytes = flipped(receipt.as_bytes(), at, flip);
+            let Err(error) = verify(chain, record, &bytes) else {
+                panic!("byte {at} ^ {flip:02x} verifies: {}", String::from_utf8_lossy(&bytes));
+            };
+            let part = error.part();
+            let right = part == Part::Format || parts.contains(&part);
+            assert!(right, "byte {at} ^ {flip:02x} in {field} is for {part:?}: {error}");
+        }
+    }
+}
+
 #[test]
-fn every_flipped_byte_of_a_receipt_is_found() {
+fn every_flipped_byte_of_a_receipt_names_its_part() {
     let flown = flown();
     for at in [1, 5] {
-        let (record, receipt) = (flown.records[at].bytes(), flown.receipts[at].to_json());
-        for at in 0..receipt.len() {
-            for flip in FLIPS {
-                let bytes = flipped(receipt.as_bytes(), at, flip);
-                let error = verify(&flown.world.chain, record, &bytes).err();
-                assert!(error.is_some(), "byte {at} ^ {flip:02x}: {}", String::from_utf8_lossy(&bytes));
-            }
-        }
+        sweep(&flown.world.chain, flown.records[at].bytes(), &flown.receipts[at].to_json());
+    }
+}
+
+#[test]
+fn every_flipped_byte_of_a_receipt_without_a_device_names_its_part() {
+    let flown = flown();
+    for at in [1, 5] {
+        let mut receipt = flown.receipts[at].clone();
+        let authority = &mut receipt.anchor.authority;
+        authority.device = None;
+        // The first of three accounts: a tree of four would give its path the same shape.
+        assert_eq!((authority.sender.path.len(), &authority.sender.entry.role), (2, &Role::Controller));
+        sweep(&flown.world.chain, flown.records[at].bytes(), &receipt.to_json());
     }
 }
 
@@ -80,7 +130,7 @@ fn a_flipped_digit_names_its_part() {
         ("\"header\":\"", Part::Header),
         ("\"history\":\"", Part::Registry),
         ("\"accounts\":\"", Part::Registry),
-        ("\"sender\":{\"index\":0,\"entry\":{\"key\":\"", Part::Registry),
+        ("\"sender\":{\"entry\":{\"key\":\"", Part::Registry),
         ("\"chainId\":\"", Part::Header),
         ("\"@context", Part::Format),
         ("\"ready", Part::Format),

@@ -4,11 +4,11 @@
 //! `p2p` talks to peers, `miner` searches nonces, `rpc` serves clients, and `shell` is the one task
 //! that feeds the core and carries out what it says.
 
-pub mod core;
-pub mod rpc;
-pub mod store;
 pub mod config;
+pub mod core;
 pub mod keyfile;
 pub mod miner;
 pub mod p2p;
+pub mod rpc;
 pub mod shell;
+pub mod store;

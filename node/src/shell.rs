@@ -193,7 +193,10 @@ fn read_spec(path: &std::path::Path) -> Result<ChainSpec, NodeError> {
     ChainSpec::from_toml(&text).map_err(|error| NodeError::Spec { path: path.to_owned(), error })
 }
 
-async fn open_store(config: &Config, spec: &ChainSpec) -> Result<(Arc<Store>, crate::store::Loaded), NodeError> {
+async fn open_store(
+    config: &Config,
+    spec: &ChainSpec,
+) -> Result<(Arc<Store>, crate::store::Loaded), NodeError> {
     let (path, spec) = (config.data.join("ledger"), spec.clone());
     let opened = tokio::task::spawn_blocking(move || Store::open(&path, &spec, &Options::default())).await;
     let (store, loaded) = opened.map_err(|_| NodeError::Ended("opening the store"))??;

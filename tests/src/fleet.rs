@@ -84,8 +84,7 @@ impl Fleet {
     pub async fn start_controller(&mut self) {
         let key = self.folder.join("controller.key");
         let cloud = self.cloud_url().to_owned();
-        self.controller =
-            Some(self.service("controller", &["--key", text(&key), "--cloud", &cloud]).await);
+        self.controller = Some(self.service("controller", &["--key", text(&key), "--cloud", &cloud]).await);
     }
 
     /// Kills the controller at once.
@@ -131,7 +130,8 @@ impl Fleet {
     /// Enrols the drone `number` and waits until it is on the ledger.
     pub fn enrol(&self, number: u8) -> PublicKey {
         let (key, public) = self.drone(number);
-        let mut command = dronechain(&["device", "enrol", "--kind", "multicopter", "--area", "test", "--wait"]);
+        let mut command =
+            dronechain(&["device", "enrol", "--kind", "multicopter", "--area", "test", "--wait"]);
         run_json(command.args(["--device-key", text(&key)]).args(self.owner()));
         public
     }

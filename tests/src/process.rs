@@ -9,7 +9,11 @@ pub fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test knows its own binary");
     let folder = test.ancestors().nth(2).expect("tests lie in release/deps").to_owned();
     let path = folder.join(name);
-    assert!(path.exists(), "{} is not built; run scripts/test, or cargo build --release --workspace", path.display());
+    assert!(
+        path.exists(),
+        "{} is not built; run scripts/test, or cargo build --release --workspace",
+        path.display()
+    );
     path
 }
 

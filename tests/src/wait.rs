@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 pub const LONG: Duration = Duration::from_secs(90);
 
 /// Asks `attempt` until it gives something; panics with `what` after [`LONG`].
-pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut attempt: impl FnMut() -> F) -> T {
+pub async fn until<T>(what: &str, mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(value) = attempt().await {

@@ -69,8 +69,8 @@ async fn network_switched_off_for_a_day_goes_on_without_a_storm_of_blocks() {
     let mantissa = |bits: u64| bits & 0x00ff_ffff;
     let exponent = |bits: u64| i32::try_from(bits >> 24).expect("a byte");
     #[expect(clippy::cast_precision_loss, reason = "a mantissa has 23 bits")]
-    let ratio = mantissa(second) as f64 / mantissa(first) as f64
-        * 256_f64.powi(exponent(second) - exponent(first));
+    let ratio =
+        mantissa(second) as f64 / mantissa(first) as f64 * 256_f64.powi(exponent(second) - exponent(first));
     assert!((1.45..1.48).contains(&ratio), "the target grew by {ratio}");
 }
 
@@ -110,7 +110,10 @@ async fn other_chain_spec_on_a_data_folder_is_refused_and_nothing_is_harmed() {
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(3), "{message}");
     let (found, expected) = (cluster.chain_id().to_string(), other.network().chain_id.to_string());
-    assert!(message.contains("node0") && message.contains(&found) && message.contains(&expected), "{message}");
+    assert!(
+        message.contains("node0") && message.contains(&found) && message.contains(&expected),
+        "{message}"
+    );
     std::fs::write(cluster.path("network.toml"), ours).expect("a file");
     cluster.start(0, &[]).await;
     assert!(cluster.tip(0).await.expect("a tip").0 >= 2);

@@ -12,14 +12,22 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("dronechain-record", &["dronechain-chain-spec"]),
     ("dronechain-client", &["dronechain-chain-spec", "dronechain-record"]),
     ("dronechain-drone", &["dronechain-chain-spec", "dronechain-record", "dronechain-client"]),
-    ("dronechain-controller", &["dronechain-chain-spec", "dronechain-record", "dronechain-client"]),
-    ("dronechain-cloud", &["dronechain-chain-spec", "dronechain-record", "dronechain-client"]),
+    ("dronechain-service", &["dronechain-chain-spec", "dronechain-record", "dronechain-client"]),
+    (
+        "dronechain-controller",
+        &["dronechain-chain-spec", "dronechain-record", "dronechain-client", "dronechain-service"],
+    ),
+    (
+        "dronechain-cloud",
+        &["dronechain-chain-spec", "dronechain-record", "dronechain-client", "dronechain-service"],
+    ),
     (
         "dronechain-cli",
         &[
             "dronechain-chain-spec",
             "dronechain-record",
             "dronechain-client",
+            "dronechain-service",
             "dronechain-drone",
             "dronechain-controller",
             "dronechain-cloud",
@@ -47,7 +55,8 @@ impl Graph {
         let names = list(&metadata["packages"]).iter().map(|p| (text(&p["id"]), text(&p["name"]))).collect();
         let of_node = |node: &Value| {
             let deps = list(&node["deps"]);
-            let outside_tests = deps.iter().filter(|dep| list(&dep["dep_kinds"]).iter().any(|k| k["kind"] != "dev"));
+            let outside_tests =
+                deps.iter().filter(|dep| list(&dep["dep_kinds"]).iter().any(|k| k["kind"] != "dev"));
             (text(&node["id"]), outside_tests.map(|dep| text(&dep["pkg"])).collect())
         };
         let uses = list(&metadata["resolve"]["nodes"]).iter().map(of_node).collect();
@@ -88,7 +97,8 @@ fn dependencies_between_our_crates_point_one_way() {
 #[test]
 fn every_crate_of_ours_has_its_rule() {
     let graph = Graph::read();
-    let ours = graph.names.values().filter(|name| name.starts_with("dronechain-") && *name != "dronechain-tests");
+    let ours =
+        graph.names.values().filter(|name| name.starts_with("dronechain-") && *name != "dronechain-tests");
     for name in ours {
         assert!(MAY_USE.iter().any(|(with_rule, _)| with_rule == name), "{name} has no rule here");
     }

@@ -124,7 +124,9 @@ async fn port_in_use_is_one_clear_line_and_nothing_is_left_running() {
     drop(held);
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(3), "{message}");
-    assert!(message.lines().last().is_some_and(|line| line.contains("in use") && line.contains("--ports auto")));
+    assert!(
+        message.lines().last().is_some_and(|line| line.contains("in use") && line.contains("--ports auto"))
+    );
     assert!(!path_in_use(path), "a process of the run is left");
 }
 

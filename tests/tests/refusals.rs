@@ -52,7 +52,11 @@ async fn chain_of_admitted_miners_in_turn_is_accepted_from_a_peer() {
     let cluster = victim().await;
     let mut forge = Forge::new(&cluster.spec);
     let controller = key(77);
-    forge.block(&cluster.keys[1], vec![admit(Role::Controller, PublicKey::of(&controller), 0, &cluster)], vec![]);
+    forge.block(
+        &cluster.keys[1],
+        vec![admit(Role::Controller, PublicKey::of(&controller), 0, &cluster)],
+        vec![],
+    );
     forge.block(&cluster.keys[2], vec![anchor(&controller, 0, &cluster)], vec![]);
     let tip = forge.tip().to_string();
     let peer = forge.serve(&cluster.keys[1], cluster.p2p(0), PublicKey::of(&cluster.keys[0])).await;

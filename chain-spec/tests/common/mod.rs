@@ -225,7 +225,7 @@ impl Net {
         let place = self.state.registry.place(&public(key)).unwrap();
         let tree = Tree::new(self.state.registry.leaves(Roll::Accounts).to_vec());
         let entry = self.state.registry.at(place).unwrap().entry.clone();
-        EntryProof { index: place.index, entry, path: tree.path(place.index.into()).unwrap() }
+        EntryProof { entry, path: tree.path(place.index.into()).unwrap() }
     }
 
     /// The proof of transaction `tx_index` of the block at `height`, with its authority at the tip.
@@ -249,7 +249,6 @@ impl Net {
             authority: Authority {
                 height: self.chain.height(),
                 commitments,
-                count: self.state.registry.len(Roll::Accounts),
                 sender: self.entry_proof(sender),
                 device: device.map(|device| self.entry_proof(device)),
             },

@@ -77,8 +77,11 @@ fn exported_files_verify() {
 #[test]
 fn flipped_bytes_exit_1_and_name_the_part() {
     let case = Case::new();
-    let names = ["00000001.cose", "00000001.receipt.json", "headers.bin"];
-    for (file, name) in names.into_iter().enumerate() {
+    let mut unshown = case.flown.receipts[1].clone();
+    unshown.anchor.authority.device = None;
+    fs::write(case.path("unshown.json"), unshown.to_json()).expect("writable");
+    let names = [(0, "00000001.cose"), (1, "00000001.receipt.json"), (1, "unshown.json"), (2, "headers.bin")];
+    for (file, name) in names {
         let bytes = fs::read(case.path(name)).expect("there");
         for at in (0..bytes.len()).step_by(bytes.len() / SAMPLES) {
             let mut flipped = bytes.clone();

@@ -13,11 +13,11 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use dronechain_client::Headers;
+use dronechain_chain_spec::chain::HeaderChain;
+use dronechain_service::clock::now_ms;
 use serde::Serialize;
 use tokio::sync::{Notify, RwLock, Semaphore};
 
-use crate::clock::now_ms;
 use crate::intake::Intake;
 use crate::limits::JSON_BODY_MAX;
 use crate::store::{AnchorName, Store};
@@ -32,7 +32,7 @@ pub struct Api {
     /// Takes records.
     pub intake: Intake,
     /// The own chain.
-    pub headers: Arc<RwLock<Headers>>,
+    pub chain: Arc<RwLock<HeaderChain>>,
     /// Notified when an anchor was queued.
     pub asked: Arc<Notify>,
     /// Finished sweeps.
@@ -90,7 +90,7 @@ struct Status {
 
 async fn status(State(api): State<Arc<Api>>) -> Result<Json<Status>, ApiError> {
     let (records, anchors) = api.store.totals().await?;
-    let headers_height = api.headers.read().await.chain().height();
+    let headers_height = api.chain.read().await.height();
     let sweeps = api.sweeps.load(Ordering::Relaxed);
     Ok(Json(Status { records, anchors, headers_height, sweeps }))
 }

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use dronechain_chain_spec::codec::CodecError;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_client::{ClientError, HeadersError};
+use dronechain_service::folder::FolderError;
 
-use crate::folder::FolderError;
 use crate::store::StoreError;
 
 /// Why the cloud server does not start, or stops. While it runs, failures of nodes are waited out;

@@ -2,18 +2,20 @@
 
 use std::sync::Arc;
 
+use dronechain_chain_spec::chain::HeaderChain;
 use dronechain_chain_spec::codec;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::merkle::Tree;
 use dronechain_chain_spec::receipt::AnchorProof;
 use dronechain_chain_spec::transaction::{Action, Transaction};
-use dronechain_client::{ClientError, Headers};
+use dronechain_client::ClientError;
+use dronechain_service::clock::now_ms;
+use dronechain_service::limits::PAUSE_MAX;
+use dronechain_service::nodes::Nodes;
 use tokio::sync::{Notify, RwLock, watch};
 use tokio::time::timeout;
 
-use crate::clock::now_ms;
-use crate::limits::{FETCH_MAX, PAUSE_MAX, WANTED_AGE_MS_MAX};
-use crate::nodes::Nodes;
+use crate::limits::{FETCH_MAX, WANTED_AGE_MS_MAX};
 use crate::proof::{Doubt, prove};
 use crate::store::{AnchorName, FetchedAnchor, Store, StoreError, Wanted};
 
@@ -23,7 +25,7 @@ pub struct Fetcher {
     /// The nodes.
     pub nodes: Arc<Nodes>,
     /// The own chain.
-    pub headers: Arc<RwLock<Headers>>,
+    pub chain: Arc<RwLock<HeaderChain>>,
     /// Where anchors go.
     pub store: Arc<Store>,
     /// Notified when an anchor was queued.
@@ -109,8 +111,8 @@ impl Fetcher {
         let leaves = body.map_err(NotYet::Node)?.ok_or(NotYet::NoBody)?;
         let first = *leaves.first().ok_or(NotYet::Empty)?;
         let tree = Tree::new(leaves.clone());
-        let headers = self.headers.read().await;
-        let proven = prove(name, proof.clone(), &tree, first, headers.chain(), self.confirmations);
+        let chain = self.chain.read().await;
+        let proven = prove(name, proof.clone(), &tree, first, &chain, self.confirmations);
         let proven = proven.map_err(NotYet::Doubt)?.proves(first);
         Ok(FetchedAnchor { name, root, leaves, proof, block: proven.block })
     }

@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
+use dronechain_chain_spec::chain::HeaderChain;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_client::{Headers, HeadersError};
+use dronechain_service::clock::now_ms;
+use dronechain_service::limits::TIP_WAIT;
+use dronechain_service::nodes::Nodes;
+use dronechain_service::pause::Pause;
 use tokio::sync::{RwLock, watch};
 
-use crate::clock::now_ms;
 use crate::error::CloudError;
-use crate::limits::TIP_WAIT;
-use crate::nodes::Nodes;
-use crate::pause::Pause;
+use crate::limits::PUBLISH_LINKS_MAX;
 use crate::store::Store;
 
 /// Follows the nodes.
@@ -18,8 +20,10 @@ use crate::store::Store;
 pub struct Follower {
     /// The nodes.
     pub nodes: Arc<Nodes>,
-    /// The own chain.
-    pub headers: Arc<RwLock<Headers>>,
+    /// The own chain and its file.
+    pub headers: Headers,
+    /// The same chain for all who read it, so that nobody waits while a node is asked.
+    pub chain: Arc<RwLock<HeaderChain>>,
     /// Where anchors are.
     pub store: Arc<Store>,
     /// The own chain's tip, for all who wait for the next one.
@@ -31,18 +35,19 @@ impl Follower {
     ///
     /// # Errors
     /// [`CloudError::Store`], [`CloudError::Headers`].
-    pub async fn run(self) -> Result<(), CloudError> {
+    pub async fn run(mut self) -> Result<(), CloudError> {
         let mut pause = Pause::new();
         let mut seen = Hash256::ZERO;
         loop {
             let node = self.nodes.current();
-            let synced = self.headers.write().await.sync(&node).await;
+            let synced = self.headers.sync(&node).await;
+            // What came before an error stays.
+            if let Some(fork) = self.publish().await {
+                self.refetch(fork).await?;
+            }
             match synced {
                 Ok(report) => {
                     pause.reset();
-                    if report.removed > 0 {
-                        self.refetch(report.height.saturating_sub(report.added)).await?;
-                    }
                     self.tip.send_if_modified(|tip| std::mem::replace(tip, report.tip) != report.tip);
                 }
                 Err(error @ HeadersError::Io { .. }) => return Err(error.into()),
@@ -62,10 +67,34 @@ impl Follower {
         }
     }
 
+    /// Brings the shared chain up to the own one, some links at a time; gives the height from which
+    /// on blocks were taken off, if some were.
+    async fn publish(&self) -> Option<u64> {
+        let own = self.headers.chain();
+        let (before, fork) = {
+            let shared = self.chain.read().await;
+            (shared.height(), fork_height(&shared, own))
+        };
+        let mut done = fork;
+        while done < own.height() {
+            let to = own.height().min(done + PUBLISH_LINKS_MAX);
+            let mut shared = self.chain.write().await;
+            if shared.height() > done {
+                shared.truncate(done);
+            }
+            for height in done + 1..=to {
+                let link = own.link(height).expect("it is not above the own tip").clone();
+                shared.push(link).expect("the own chain took the same link on the same parent");
+            }
+            done = to;
+        }
+        (fork < before).then_some(fork)
+    }
+
     /// Queues the anchors above `fork` whose block is not on the chain any more.
     async fn refetch(&self, fork: u64) -> Result<(), CloudError> {
         for (name, height, block) in self.store.anchors_above(fork).await? {
-            let on_chain = self.headers.read().await.chain().hash(height) == Some(block);
+            let on_chain = self.headers.chain().hash(height) == Some(block);
             if !on_chain {
                 tracing::info!(sender = %name.sender, sequence = name.sequence, "fetching an anchor anew");
                 self.store.want(name, now_ms()).await?;
@@ -73,4 +102,10 @@ impl Follower {
         }
         Ok(())
     }
+}
+
+/// The highest height at which both chains have the same block; searched from above, where forks are.
+fn fork_height(one: &HeaderChain, other: &HeaderChain) -> u64 {
+    let common = one.height().min(other.height());
+    (0..=common).rev().find(|height| one.hash(*height) == other.hash(*height)).unwrap_or_default()
 }

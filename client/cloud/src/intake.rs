@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_record::{RecordError, SignedRecord, UnverifiedRecord};
+use dronechain_service::clock::now_ms;
 use tokio::sync::Semaphore;
 
-use crate::clock::now_ms;
 use crate::limits::VERIFYING_MAX;
 use crate::store::{Store, StoreError};
 

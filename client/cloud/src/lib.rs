@@ -8,23 +8,18 @@
 //!
 //! Not here: sealed bodies and grants, accesses, healing from the controller's copy, detection.
 
-mod clock;
 mod examine;
-mod pause;
 mod run;
 
 pub mod api;
 pub mod config;
 pub mod error;
 pub mod fetcher;
-pub mod folder;
 pub mod follower;
 pub mod intake;
 pub mod limits;
-pub mod nodes;
 pub mod proof;
 pub mod report;
-pub mod server;
 pub mod store;
 pub mod sweep;
 

@@ -5,10 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use dronechain_chain_spec::chain::HeaderChain;
 use dronechain_chain_spec::codec;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::spec::ChainSpec;
 use dronechain_client::Headers;
+use dronechain_service::folder::{Folder, write_whole};
+use dronechain_service::limits::{INTAKE_MAX, START_WAIT};
+use dronechain_service::nodes::Nodes;
+use dronechain_service::pause::Pause;
+use dronechain_service::server::serve;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, RwLock, Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
@@ -18,13 +24,8 @@ use crate::api::{Api, router};
 use crate::config::Config;
 use crate::error::CloudError;
 use crate::fetcher::Fetcher;
-use crate::folder::{Folder, write_whole};
 use crate::follower::Follower;
 use crate::intake::Intake;
-use crate::limits::{INTAKE_MAX, START_WAIT};
-use crate::nodes::Nodes;
-use crate::pause::Pause;
-use crate::server::serve;
 use crate::store::{Store, StoreError};
 use crate::sweep::Sweeper;
 
@@ -51,7 +52,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
         () = &mut shutdown => return Ok(()),
     };
     let chain_id = spec.genesis().hash();
-    let headers = Arc::new(RwLock::new(Headers::open(folder.file(HEADERS), Some(chain_id), spec)?));
+    let headers = Headers::open(folder.file(HEADERS), Some(chain_id), spec)?;
+    let chain = Arc::new(RwLock::new(headers.chain().clone()));
 
     let (tip_sender, tip) = watch::channel(Hash256::ZERO);
     let asked = Arc::new(Notify::new());
@@ -60,14 +62,15 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
     let mut tasks: JoinSet<Result<(), CloudError>> = JoinSet::new();
     let follower = Follower {
         nodes: Arc::clone(&nodes),
-        headers: Arc::clone(&headers),
+        headers,
+        chain: Arc::clone(&chain),
         store: Arc::clone(&store),
         tip: tip_sender,
     };
     tasks.spawn(follower.run());
     let fetcher = Fetcher {
         nodes,
-        headers: Arc::clone(&headers),
+        chain: Arc::clone(&chain),
         store: Arc::clone(&store),
         asked: Arc::clone(&asked),
         confirmations: config.confirmations,
@@ -76,14 +79,14 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
     let daemon = Daemon {
         sweeper: Sweeper::new(config.sweep_records_per_second, config.confirmations),
         store: Arc::clone(&store),
-        headers: Arc::clone(&headers),
+        chain: Arc::clone(&chain),
         sweeps: Arc::clone(&sweeps),
         pause: Duration::from_millis(config.sweep_pause_ms),
     };
     tasks.spawn(async move { daemon.run().await.map_err(CloudError::Store) });
 
     let intake = Intake::new(Arc::clone(&store), chain_id);
-    let api = Api { store, intake, headers, asked, sweeps, slots: Semaphore::new(INTAKE_MAX) };
+    let api = Api { store, intake, chain, asked, sweeps, slots: Semaphore::new(INTAKE_MAX) };
     announce(&config, &listener)?;
     let (stop, stopped) = watch::channel(());
     let stopped = async move {
@@ -105,7 +108,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
 struct Daemon {
     sweeper: Sweeper,
     store: Arc<Store>,
-    headers: Arc<RwLock<Headers>>,
+    chain: Arc<RwLock<HeaderChain>>,
     sweeps: Arc<AtomicU64>,
     pause: Duration,
 }
@@ -114,7 +117,7 @@ impl Daemon {
     async fn run(mut self) -> Result<(), StoreError> {
         loop {
             let number = self.sweeps.load(Ordering::Relaxed) + 1;
-            let report = self.sweeper.sweep(number, &self.store, &self.headers).await?;
+            let report = self.sweeper.sweep(number, &self.store, &self.chain).await?;
             let totals = report.totals;
             if totals != crate::report::Totals::default() {
                 tracing::warn!(sweep = number, ?totals, "the sweep found something");

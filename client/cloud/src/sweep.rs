@@ -10,12 +10,12 @@ mod pace;
 
 use std::collections::{HashMap, HashSet};
 
+use dronechain_chain_spec::chain::HeaderChain;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::merkle::Tree;
-use dronechain_client::Headers;
+use dronechain_service::clock::now_ms;
 use tokio::sync::RwLock;
 
-use crate::clock::now_ms;
 use crate::examine::Examined;
 use crate::limits::PENDING_GRACE_MS;
 use crate::proof::{Doubt, prove_row, tree};
@@ -61,7 +61,7 @@ impl Sweeper {
         &mut self,
         sweep: u64,
         store: &Store,
-        headers: &RwLock<Headers>,
+        chain: &RwLock<HeaderChain>,
     ) -> Result<Report, StoreError> {
         let report = Report { sweep, started_ms: now_ms(), ..Report::default() };
         let pace = Pace::new(self.records_per_second);
@@ -72,7 +72,7 @@ impl Sweeper {
             let Some(last) = names.last() else { break };
             after = Some(*last);
             for name in names {
-                self.anchor(&mut walk, name, headers).await?;
+                self.anchor(&mut walk, name, chain).await?;
             }
         }
         for (rowid, surplus) in std::mem::take(&mut walk.suspects) {
@@ -80,7 +80,7 @@ impl Sweeper {
                 walk.report.surplus(surplus);
             }
         }
-        let chain_id = headers.read().await.chain().chain_id();
+        let chain_id = chain.read().await.chain_id();
         walk.strays(&chain_id).await?;
         walk.report.finished_ms = now_ms();
         Ok(walk.report)
@@ -90,14 +90,14 @@ impl Sweeper {
         &mut self,
         walk: &mut Walk<'_>,
         name: AnchorName,
-        headers: &RwLock<Headers>,
+        chain: &RwLock<HeaderChain>,
     ) -> Result<(), StoreError> {
         let Some(row) = walk.store.anchor(name).await? else { return Ok(()) };
         let parts = tree(&row);
         let proof = match &parts {
             Ok((leaves, tree)) => {
-                let headers = headers.read().await;
-                prove_row(name, &row, tree, leaves, headers.chain(), self.confirmations).map(|_| ())
+                let chain = chain.read().await;
+                prove_row(name, &row, tree, leaves, &chain, self.confirmations).map(|_| ())
             }
             Err(doubt) => Err(doubt.clone()),
         };

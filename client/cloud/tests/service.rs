@@ -9,17 +9,22 @@ use std::time::Duration;
 
 use common::{House, RECORDS};
 use dronechain_client::frames;
-use dronechain_cloud::folder::FolderError;
 use dronechain_cloud::{CloudError, Config, run};
+use dronechain_service::folder::FolderError;
 use serde_json::Value;
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
-fn config(folder: &Path) -> Config {
+/// An address at which nobody answers.
+const NOBODY: &str = "http://127.0.0.1:1";
+
+fn config(folder: &Path, node: &str) -> Config {
     let text = serde_json::json!({
         "data": folder,
         "listen": "127.0.0.1:0",
-        "nodes": ["http://127.0.0.1:1"],
+        "nodes": [node],
         "sweep_pause_ms": 20,
         "ready_file": folder.join("ready"),
     });
@@ -60,9 +65,9 @@ async fn it_serves_what_it_keeps_and_reports_what_is_altered_under_it() {
     let closed = house.closed();
     let folder = closed.folder.path().to_owned();
     let (stop, stopped) = oneshot::channel::<()>();
-    let running = tokio::spawn(run(config(&folder), async { drop(stopped.await) }));
+    let running = tokio::spawn(run(config(&folder, NOBODY), async { drop(stopped.await) }));
     let url = address(&folder).await;
-    let second = run(config(&folder), async {}).await;
+    let second = run(config(&folder, NOBODY), async {}).await;
     assert!(matches!(second, Err(CloudError::Folder(FolderError::InUse { .. }))), "{second:?}");
 
     let report = next_report(&url).await;
@@ -101,6 +106,42 @@ async fn it_serves_what_it_keeps_and_reports_what_is_altered_under_it() {
     assert_eq!(report["totals"]["altered"], 1, "{report}");
     assert_eq!(report["altered"][0]["hash"], hash.to_string());
     assert_eq!(report["verified"], RECORDS - 1);
+
+    stop.send(()).unwrap();
+    running.await.unwrap().unwrap();
+}
+
+/// The connection on which headers are asked for; any other is broken off.
+async fn asked_for_headers(node: &TcpListener) -> TcpStream {
+    loop {
+        let (mut connection, _) = node.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") && connection.read_buf(&mut head).await.unwrap() > 0 {}
+        if head.starts_with(b"GET /v1/headers") {
+            return connection;
+        }
+    }
+}
+
+#[tokio::test]
+async fn it_serves_while_a_node_keeps_its_headers_waiting() {
+    let house = House::new().await;
+    house.store.remember("spec", &house.spec_hex()).await.unwrap();
+    let closed = house.closed();
+    let folder = closed.folder.path().to_owned();
+    let node = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let config = config(&folder, &format!("http://{}", node.local_addr().unwrap()));
+    let running = tokio::spawn(run(config, async { drop(stopped.await) }));
+    let waiting = asked_for_headers(&node).await;
+
+    let url = address(&folder).await;
+    let status = json(&format!("{url}/v1/status")).await;
+    assert_eq!(status["headers_height"], 3);
+    assert_eq!(next_report(&url).await["verified"], RECORDS);
+    // The server has not given up waiting: all this was answered meanwhile.
+    let end = waiting.try_read(&mut [0]).unwrap_err();
+    assert_eq!(end.kind(), std::io::ErrorKind::WouldBlock);
 
     stop.send(()).unwrap();
     running.await.unwrap().unwrap();

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use dronechain_service::clock::now_ms;
+use dronechain_service::pause::Pause;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
-use crate::clock::now_ms;
 use crate::desk::{Desk, DeskError};
 use crate::limits::IN_FLIGHT_MAX;
-use crate::pause::Pause;
 use crate::store::{Store, StoreError};
 
 /// Closes batches of accepted records.

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_client::ClientError;
 use dronechain_record::KeyFileError;
+use dronechain_service::folder::FolderError;
 
-use crate::folder::FolderError;
 use crate::limits::BATCH_RECORDS_MAX;
 use crate::store::StoreError;
 

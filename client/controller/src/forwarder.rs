@@ -7,13 +7,14 @@ use dronechain_chain_spec::key::PublicKey;
 use dronechain_client::limits::{ANSWER_TIMEOUT, FRAMES_MAX, JSON_BYTES_MAX};
 use dronechain_client::node::Http;
 use dronechain_client::{ClientError, frames};
+use dronechain_service::limits::PAUSE_MAX;
+use dronechain_service::pause::Pause;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use crate::limits::{IN_FLIGHT_MAX, PAUSE_MAX};
-use crate::pause::Pause;
+use crate::limits::IN_FLIGHT_MAX;
 use crate::store::{Accepted, Store, StoreError};
 
 /// Forwards to one cloud server.

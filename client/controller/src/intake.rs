@@ -9,9 +9,9 @@ use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_client::ClientError;
 use dronechain_record::{Attestation, ChainError, Kind, RecordError, SignedRecord, UnverifiedRecord};
+use dronechain_service::clock::now_ms;
 use tokio::sync::Semaphore;
 
-use crate::clock::now_ms;
 use crate::limits::VERIFYING_MAX;
 use crate::registry::{Registry, Standing};
 use crate::store::{Store, StoreError};

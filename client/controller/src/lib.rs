@@ -10,8 +10,6 @@
 //! Not here: commands to drones, sealed bodies and their keys, and renumbering after somebody else
 //! used this controller's key (`/v1/status` says `blocked`).
 
-mod clock;
-mod pause;
 mod run;
 mod tip;
 
@@ -20,13 +18,10 @@ pub mod batcher;
 pub mod config;
 pub mod desk;
 pub mod error;
-pub mod folder;
 pub mod forwarder;
 pub mod intake;
 pub mod limits;
-pub mod nodes;
 pub mod registry;
-pub mod server;
 pub mod store;
 pub mod tracker;
 

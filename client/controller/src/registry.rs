@@ -11,10 +11,10 @@ use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::registry::Role;
 use dronechain_client::{AccountView, ClientError};
+use dronechain_service::nodes::Nodes;
 use tokio::sync::watch;
 
 use crate::limits::STANDINGS_MAX;
-use crate::nodes::Nodes;
 
 /// How a device stands with this controller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

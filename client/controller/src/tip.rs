@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use dronechain_chain_spec::hash::Hash256;
+use dronechain_service::limits::TIP_WAIT;
+use dronechain_service::nodes::Nodes;
+use dronechain_service::pause::Pause;
 use tokio::sync::watch;
-
-use crate::limits::TIP_WAIT;
-use crate::nodes::Nodes;
-use crate::pause::Pause;
 
 /// Follows the tip for ever; `tip` holds the latest one known.
 pub(crate) async fn follow(nodes: Arc<Nodes>, tip: watch::Sender<Hash256>) {

@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::transaction::Sender;
 use dronechain_client::{ClientError, State};
+use dronechain_service::nodes::Nodes;
+use dronechain_service::pause::Pause;
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
 
 use crate::desk::Desk;
 use crate::limits::IN_FLIGHT_MAX;
-use crate::nodes::Nodes;
-use crate::pause::Pause;
 use crate::store::{OutboxState, Outgoing, Store, StoreError};
 
 /// A transaction that nodes refuse; nothing behind it can go on.

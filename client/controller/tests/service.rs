@@ -5,16 +5,19 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use axum::http::StatusCode;
+use axum::{Json, Router};
 use dronechain_chain_spec::hash::{Hash256, sha256};
 use dronechain_chain_spec::key::SigningKey;
 use dronechain_client::frames;
-use dronechain_controller::folder::FolderError;
 use dronechain_controller::store::Store;
 use dronechain_controller::{Config, ControllerError, run};
 use dronechain_record::{
     Body, Clock, Draft, Flight, KeyFile, Kind, Location, NoLocation, Position, SignedRecord,
 };
-use serde_json::Value;
+use dronechain_service::folder::FolderError;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
@@ -136,6 +139,37 @@ async fn a_data_folder_belongs_to_one_key() {
     KeyFile::create(folder.path().join("key")).unwrap();
     let end = run(config(folder.path()), std::future::pending()).await;
     assert!(matches!(end, Err(ControllerError::WrongKey { .. })), "{end:?}");
+}
+
+/// The address of a node that knows of nobody.
+async fn empty_node() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let unknown = async || {
+        (StatusCode::NOT_FOUND, Json(json!({ "error": { "name": "unknown", "message": "not here" } })))
+    };
+    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(unknown)).await });
+    url
+}
+
+#[tokio::test]
+async fn a_devices_position_is_told_with_its_records_in_flight() {
+    let folder = prepared().await;
+    let store = Store::open(&folder.path().join("data/controller.sqlite")).await.unwrap();
+    assert_eq!(store.accept(&[record()], 1).await.unwrap().accepted, 1);
+    let (stop, stopped) = oneshot::channel::<()>();
+    let config = Config { nodes: vec![empty_node().await], ..config(folder.path()) };
+    let running = tokio::spawn(run(config, async { drop(stopped.await) }));
+    let url = address(folder.path()).await;
+
+    let device = format!("{url}/v1/devices/{}", record().signer());
+    let answer: Value = reqwest::get(device).await.unwrap().json().await.unwrap();
+    let previous = record().target_hash();
+    let expected = json!({ "state": "unknown", "next_sequence": 1, "previous": previous, "in_flight": 1 });
+    assert_eq!(answer, expected);
+
+    stop.send(()).unwrap();
+    running.await.unwrap().unwrap();
 }
 
 #[test]

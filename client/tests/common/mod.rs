@@ -216,7 +216,6 @@ impl World {
         let entry = |key: &PublicKey| {
             let place = registry.place(key).expect("registered");
             EntryProof {
-                index: place.index,
                 entry: registry.at(place).expect("there").entry.clone(),
                 path: tree.path(place.index.into()).expect("there"),
             }
@@ -232,7 +231,6 @@ impl World {
             authority: Authority {
                 height: shown,
                 commitments: *commitments,
-                count: registry.len(Roll::Accounts),
                 sender: entry(&sender),
                 device: device.map(entry),
             },

@@ -100,11 +100,7 @@ impl Move {
     }
 
     /// Connects `block` on the tip under every rule that needs the state: B5 to B7, H13 to H15.
-    pub(super) fn connect<V: View>(
-        &mut self,
-        ledger: &Ledger<V>,
-        block: CheckedBlock,
-    ) -> Result<(), Stop> {
+    pub(super) fn connect<V: View>(&mut self, ledger: &Ledger<V>, block: CheckedBlock) -> Result<(), Stop> {
         let hash = block.hash();
         let invalid = |error| Stop::Invalid { hash, error };
         let delta = self.state.execute(&block).map_err(invalid)?;

@@ -107,8 +107,7 @@ impl<V: View> Ledger<V> {
 
     /// A stored block, checked again: its checked form is only kept while it is fresh.
     pub(super) fn block(&self, hash: &Hash256, network: &Network) -> Result<CheckedBlock, ViewError> {
-        let block =
-            Block { header: self.known(hash)?.signed, transactions: self.transactions(hash)? };
+        let block = Block { header: self.known(hash)?.signed, transactions: self.transactions(hash)? };
         block.check(network).map_err(|error| ViewError(format!("stored block {hash}: {error}")))
     }
 

@@ -112,7 +112,8 @@ impl<V: View> Core<V> {
     /// A find: the block is stored, connected and told.
     pub(super) fn mined(&mut self, found: CheckedHeader) -> Result<(), ViewError> {
         let without_nonce = Header { nonce: 0, ..found.header().clone() };
-        let Some((_, transactions)) = self.mining.given.iter().find(|(header, _)| *header == without_nonce) else {
+        let Some((_, transactions)) = self.mining.given.iter().find(|(header, _)| *header == without_nonce)
+        else {
             return Ok(());
         };
         let signed = found.signed().clone();

@@ -85,8 +85,7 @@ impl<V: View> Core<V> {
         let stored = ledger.known(&start.tip)?;
         let opening =
             stored.opening.ok_or_else(|| ViewError(format!("opening of tip {} is missing", start.tip)))?;
-        let tip =
-            Tip { hash: start.tip, height: stored.signed.header.height, work: stored.work, opening };
+        let tip = Tip { hash: start.tip, height: stored.signed.header.height, work: stored.work, opening };
         let mut core = Self {
             network,
             ledger,

@@ -262,7 +262,8 @@ impl<V: View> Core<V> {
         }
         for transaction in returned {
             let checked: Result<_, TxError> = transaction.check(&self.network.chain_id);
-            let checked = checked.map_err(|error| ViewError(format!("a stored block's transaction: {error}")))?;
+            let checked =
+                checked.map_err(|error| ViewError(format!("a stored block's transaction: {error}")))?;
             let body_here = match body_root(&checked) {
                 Some(root) => self.ledger.has_body(&root)?,
                 None => true,

@@ -32,7 +32,12 @@ impl<V: View> Core<V> {
         self.peers.poll(self.now_ms, interval_ms, &mut self.out);
     }
 
-    pub(super) fn answered(&mut self, peer: Peer, request: RequestId, answer: Answer) -> Result<(), ViewError> {
+    pub(super) fn answered(
+        &mut self,
+        peer: Peer,
+        request: RequestId,
+        answer: Answer,
+    ) -> Result<(), ViewError> {
         let Some(wanted) = self.peers.answered(peer, request) else {
             return Ok(());
         };
@@ -147,7 +152,9 @@ impl<V: View> Core<V> {
             }
         }
         match headers.last() {
-            Some(last) if headers.len() >= HEADERS_PER_MESSAGE => self.request_headers(peer, Some(last.hash()))?,
+            Some(last) if headers.len() >= HEADERS_PER_MESSAGE => {
+                self.request_headers(peer, Some(last.hash()))?
+            }
             Some(_) | None => {}
         }
         self.advance_blaming(peer)?;
@@ -256,7 +263,8 @@ impl<V: View> Core<V> {
                 let rested = known.failed_ms == 0 || known.failed_ms + FAILED_REST_MS <= now_ms;
                 heavy && rested && known.block_requests() < REQUESTS_PER_PEER
             });
-            let able: Option<Peer> = able.min_by_key(|(_, known)| known.block_requests()).map(|(peer, _)| peer);
+            let able: Option<Peer> =
+                able.min_by_key(|(_, known)| known.block_requests()).map(|(peer, _)| peer);
             let Some(peer) = able else {
                 return Ok(());
             };

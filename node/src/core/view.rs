@@ -7,9 +7,9 @@
 use std::collections::BTreeMap;
 
 use bincode::{Decode, Encode};
+use dronechain_chain_spec::chain::NodeUpdate;
 use dronechain_chain_spec::codec::Canonical;
 use dronechain_chain_spec::hash::Hash256;
-use dronechain_chain_spec::chain::NodeUpdate;
 use dronechain_chain_spec::header::{Parent, SIGNED_HEADER_LEN, SignedHeader};
 use dronechain_chain_spec::mountain::Peaks;
 use dronechain_chain_spec::registry::{Account, Commitments, Place};

@@ -12,7 +12,7 @@ use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::merkle::Tree;
 use dronechain_chain_spec::receipt::{AnchorProof, Authority, EntryProof};
-use dronechain_chain_spec::registry::{Place, Registry, Roll};
+use dronechain_chain_spec::registry::{Registry, Roll};
 use dronechain_chain_spec::transaction::{Sender, Transaction};
 
 use super::api::{Api, BlockParts};
@@ -120,14 +120,12 @@ impl Api {
             None => None,
             Some(key) => Some(entry(registry, &tree, &key).ok_or(ApiError::Unknown("device"))?),
         };
-        let count = registry.len(Roll::Accounts);
-        Ok(Some(Authority { height, commitments: opening.commitments, count, sender, device }))
+        Ok(Some(Authority { height, commitments: opening.commitments, sender, device }))
     }
 }
 
 fn entry(registry: &Registry, tree: &Tree, key: &PublicKey) -> Option<EntryProof> {
     let place = registry.place(key).filter(|place| place.roll == Roll::Accounts)?;
-    let Place { index, .. } = place;
     let entry = registry.at(place)?.entry.clone();
-    Some(EntryProof { index, entry, path: tree.path(index.into())? })
+    Some(EntryProof { entry, path: tree.path(place.index.into())? })
 }

@@ -234,7 +234,7 @@ async fn receipt_verifies_against_the_headers_served() {
     let controller = PublicKey::of(&key(CONTROLLER));
     let (_, anchor) = node.get(&format!("/v1/anchors/{controller}/0?device={controller}")).await;
     assert_eq!((&anchor["state"], &anchor["confirmations"]), (&"included".into(), &2.into()));
-    assert_eq!(anchor["proof"]["authority"]["device"]["index"], 0);
+    assert_eq!(anchor["proof"]["authority"]["device"]["entry"]["key"], controller.to_string());
     let (_, anchor) = node.get(&format!("/v1/anchors/{controller}/1")).await;
     assert_eq!(anchor["state"], "unknown");
     let (_, body) = node.ask(&format!("GET /v1/bodies/{} HTTP/1.1", merkle::root(&leaves())), b"").await;

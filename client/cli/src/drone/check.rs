@@ -19,7 +19,10 @@ impl Check {
     pub(crate) fn run(self, output: Output) -> Result<(), CliError> {
         let messages = dronechain_drone::open(&self.log)?.messages();
         let shown = self.log.display();
-        output.result(&json!({ "log": self.log, "messages": messages }), format!("{shown}: {messages} messages"));
+        output.result(
+            &json!({ "log": self.log, "messages": messages }),
+            format!("{shown}: {messages} messages"),
+        );
         Ok(())
     }
 }

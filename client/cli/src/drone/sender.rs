@@ -1,10 +1,9 @@
 //! Sends signed records strictly in order, and finds out what arrived when an answer is lost.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_client::frames;
+use dronechain_service::clock::now_ms;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
@@ -74,9 +73,4 @@ impl Sender {
             batch.retain(|record| record.record().sequence >= next);
         }
     }
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -3,18 +3,19 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::to_bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, Request, State};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_client::frames;
+use dronechain_service::body;
+use dronechain_service::limits::{RECORDS_BODY_MAX, RECORDS_PER_REQUEST_MAX};
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{PLACEMENTS_MAX, RECORDS_BODY_MAX, RECORDS_PER_REQUEST_MAX};
+use crate::limits::PLACEMENTS_MAX;
 use crate::store::Placement;
 
 use super::Api;
@@ -52,14 +53,10 @@ pub(super) async fn post(
     State(api): State<Arc<Api>>,
     request: Request,
 ) -> Result<(StatusCode, Json<Answer>), ApiError> {
-    check_head(request.headers())?;
+    body::check_head(request.headers())?;
     // Bodies are large: those beyond the bound wait unread.
     let _slot = api.slots.acquire().await.expect("the semaphore is never closed");
-    let body = to_bytes(request.into_body(), RECORDS_BODY_MAX)
-        .await
-        .map_err(|error| ApiError::Body(error.to_string()))?;
-    let records = frames::split(&body, RECORDS_PER_REQUEST_MAX)?;
-    let (accepted, refused) = api.intake.take(records.into_iter().map(<[u8]>::to_vec).collect()).await?;
+    let (accepted, refused) = api.intake.take(body::records(request).await?).await?;
     let status = if refused.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let at = refused.as_ref().map(|refusal| At {
         index: accepted,
@@ -68,16 +65,6 @@ pub(super) async fn post(
     });
     let error = refused.map(|refusal| Refused { name: refusal.name(), message: refusal.to_string() });
     Ok((status, Json(Answer { accepted, refused: at, error })))
-}
-
-fn check_head(headers: &HeaderMap) -> Result<(), ApiError> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let (found, wanted) = (text(CONTENT_TYPE), frames::CONTENT_TYPE);
-    if found != wanted {
-        return Err(ApiError::ContentType { found: found.to_owned(), wanted });
-    }
-    let length = text(CONTENT_LENGTH).parse().unwrap_or(0);
-    if length > RECORDS_BODY_MAX { Err(ApiError::TooLong) } else { Ok(()) }
 }
 
 pub(super) async fn show(

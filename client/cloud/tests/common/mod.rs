@@ -37,7 +37,7 @@ pub(crate) struct House {
     folder: tempfile::TempDir,
     chain_id: Hash256,
     pub(crate) store: Store,
-    headers: RwLock<Headers>,
+    chain: RwLock<HeaderChain>,
     pub(crate) device: PublicKey,
     pub(crate) records: Vec<SignedRecord>,
     flight: Position,
@@ -156,8 +156,7 @@ impl Ledger {
         Authority {
             height,
             commitments,
-            count: registry.len(Roll::Accounts),
-            sender: EntryProof { index: 0, entry: entry.unwrap(), path: tree.path(0).unwrap() },
+            sender: EntryProof { entry: entry.unwrap(), path: tree.path(0).unwrap() },
             device: None,
         }
     }
@@ -207,7 +206,7 @@ impl House {
         ledger.mine(&[]);
         std::fs::write(folder.path().join("headers.bin"), ledger.chain.to_bytes()).unwrap();
 
-        let (store, headers) = open(folder.path().to_owned()).await;
+        let (store, chain) = open(folder.path().to_owned()).await;
         store.keep(&records[..9], 0).await.unwrap();
         let block = ledger.chain.hash(2).unwrap();
         for ((proof, leaves), sequence) in proofs.into_iter().zip(batches).zip(0..) {
@@ -219,17 +218,17 @@ impl House {
         store.keep(&records[9..], 0).await.unwrap();
         let flight = flight.position();
         let device = PublicKey::of(&device());
-        Self { folder, chain_id, store, headers, device, records, flight }
+        Self { folder, chain_id, store, chain, device, records, flight }
     }
 
     pub(crate) async fn reopened(self) -> Self {
-        drop((self.store, self.headers));
-        let (store, headers) = open(self.folder.path().to_owned()).await;
-        Self { store, headers, ..self }
+        drop(self.store);
+        let (store, chain) = open(self.folder.path().to_owned()).await;
+        Self { store, chain, ..self }
     }
 
     pub(crate) async fn sweep(&self) -> Report {
-        Sweeper::new(0, 1).sweep(1, &self.store, &self.headers).await.unwrap()
+        Sweeper::new(0, 1).sweep(1, &self.store, &self.chain).await.unwrap()
     }
 
     pub(crate) async fn other_connection(&self) -> SqliteConnection {
@@ -261,8 +260,8 @@ impl Closed {
     }
 }
 
-async fn open(folder: PathBuf) -> (Store, RwLock<Headers>) {
+async fn open(folder: PathBuf) -> (Store, RwLock<HeaderChain>) {
     let store = Store::open(&folder.join("cloud.sqlite")).await.unwrap();
     let headers = Headers::open(folder.join("headers.bin"), None, spec()).unwrap();
-    (store, RwLock::new(headers))
+    (store, RwLock::new(headers.chain().clone()))
 }

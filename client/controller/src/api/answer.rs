@@ -5,12 +5,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use dronechain_chain_spec::hash::HexError;
 use dronechain_client::ClientError;
-use dronechain_client::frames::FrameError;
+use dronechain_service::body::BodyError;
 use serde::Serialize;
 
 use crate::desk::DeskError;
 use crate::intake::IntakeError;
-use crate::limits::RECORDS_BODY_MAX;
 use crate::store::StoreError;
 
 /// Why a call was not answered as asked.
@@ -20,14 +19,8 @@ pub(super) enum ApiError {
     NoRoute,
     #[error("this call has another method")]
     Method,
-    #[error("content type {found:?}, {wanted} is wanted")]
-    ContentType { found: String, wanted: &'static str },
-    #[error("more than {RECORDS_BODY_MAX} bytes")]
-    TooLong,
-    #[error("the body broke off: {0}")]
-    Body(String),
     #[error("{0}")]
-    Frames(#[from] FrameError),
+    Body(#[from] BodyError),
     #[error("{0}")]
     Json(String),
     #[error("{0:?} is no key: {1}")]
@@ -61,10 +54,7 @@ impl ApiError {
         match self {
             Self::NoRoute => (StatusCode::NOT_FOUND, "no-route"),
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method"),
-            Self::ContentType { .. } => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-type"),
-            Self::TooLong => (StatusCode::PAYLOAD_TOO_LARGE, "too-long"),
-            Self::Body(_) => (StatusCode::BAD_REQUEST, "body"),
-            Self::Frames(_) => (StatusCode::BAD_REQUEST, "frames-malformed"),
+            Self::Body(error) => error.answer(),
             Self::Json(_) => (StatusCode::BAD_REQUEST, "json-malformed"),
             Self::Key(..) => (StatusCode::BAD_REQUEST, "key-malformed"),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),

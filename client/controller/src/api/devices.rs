@@ -9,6 +9,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
 use dronechain_chain_spec::hash::{Hash256, sha256};
 use dronechain_chain_spec::key::{PublicKey, Signature};
+use dronechain_record::Position;
 use serde::{Deserialize, Serialize};
 
 use crate::registry::Standing;
@@ -41,6 +42,8 @@ pub(super) struct Device {
     state: &'static str,
     next_sequence: u64,
     previous: Hash256,
+    /// Records since the last closing record.
+    in_flight: u64,
 }
 
 pub(super) async fn enrol(
@@ -80,8 +83,8 @@ pub(super) async fn show(
         Standing::Unknown if api.store.pending_for(&device).await?.is_some() => "pending",
         Standing::Unknown | Standing::Foreign { .. } => "unknown",
     };
-    let position = api.store.position(&device).await?;
-    Ok(Json(Device { state, next_sequence: position.next_sequence, previous: position.previous }))
+    let Position { next_sequence, previous, in_flight } = api.store.position(&device).await?;
+    Ok(Json(Device { state, next_sequence, previous, in_flight }))
 }
 
 fn parse(key: String) -> Result<PublicKey, ApiError> {

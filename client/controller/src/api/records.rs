@@ -3,15 +3,12 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::to_bytes;
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::{HeaderMap, StatusCode};
-use dronechain_client::frames;
+use axum::http::StatusCode;
+use dronechain_service::body;
 use serde::Serialize;
 
 use crate::intake::{Refusal, Verdict};
-use crate::limits::{RECORDS_BODY_MAX, RECORDS_PER_REQUEST_MAX};
 
 use super::Api;
 use super::answer::{ApiError, Refused};
@@ -37,29 +34,15 @@ pub(super) async fn post(
     State(api): State<Arc<Api>>,
     request: Request,
 ) -> Result<(StatusCode, Json<Answer>), ApiError> {
-    check_head(request.headers())?;
+    body::check_head(request.headers())?;
     // Bodies are large: those beyond the bound wait unread.
     let _slot = api.slots.acquire().await.expect("the semaphore is never closed");
-    let body = to_bytes(request.into_body(), RECORDS_BODY_MAX)
-        .await
-        .map_err(|error| ApiError::Body(error.to_string()))?;
-    let records = frames::split(&body, RECORDS_PER_REQUEST_MAX)?;
-    let verdict = api.intake.take(records.into_iter().map(<[u8]>::to_vec).collect()).await?;
+    let verdict = api.intake.take(body::records(request).await?).await?;
     if verdict.accepted > 0 {
         api.batching.notify_one();
         api.forwarding.notify_one();
     }
     Ok(answer(verdict))
-}
-
-fn check_head(headers: &HeaderMap) -> Result<(), ApiError> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let (found, wanted) = (text(CONTENT_TYPE), frames::CONTENT_TYPE);
-    if found != wanted {
-        return Err(ApiError::ContentType { found: found.to_owned(), wanted });
-    }
-    let length = text(CONTENT_LENGTH).parse().unwrap_or(0);
-    if length > RECORDS_BODY_MAX { Err(ApiError::TooLong) } else { Ok(()) }
 }
 
 fn answer(verdict: Verdict) -> (StatusCode, Json<Answer>) {

@@ -6,19 +6,27 @@ use crate::limits::{PAUSE_MAX, PAUSE_MIN};
 
 /// The next pause; doubles up to [`PAUSE_MAX`].
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Pause(Duration);
+pub struct Pause(Duration);
+
+impl Default for Pause {
+    fn default() -> Self {
+        Self(PAUSE_MIN)
+    }
+}
 
 impl Pause {
-    pub(crate) fn new() -> Self {
-        Self(PAUSE_MIN)
+    /// The shortest pause.
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Something worked: begin small again.
-    pub(crate) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         self.0 = PAUSE_MIN;
     }
 
-    pub(crate) async fn wait(&mut self) {
+    /// Waits; the next pause is longer.
+    pub async fn wait(&mut self) {
         tokio::time::sleep(self.0).await;
         self.0 = (self.0 * 2).min(PAUSE_MAX);
     }
