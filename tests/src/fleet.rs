@@ -160,11 +160,21 @@ impl Fleet {
         run(&mut self.replay(number, log))
     }
 
-    /// Fetches all receipts of a device from `node` into `out`, which must succeed.
-    pub fn receipts(&self, device: &PublicKey, node: &str, out: &Path) {
+    /// POSTs one record to the controller as it is; the status and the answer.
+    pub async fn post_record(&self, record: &[u8]) -> (u16, Value) {
+        let mut body = u32::try_from(record.len()).expect("a record is small").to_le_bytes().to_vec();
+        body.extend_from_slice(record);
+        let request = self.http.post(format!("{}/v1/records", self.controller_url()));
+        let request = request.header("content-type", "application/vnd.dronechain.records").body(body);
+        let answer = request.send().await.expect("an answer");
+        (answer.status().as_u16(), answer.json().await.expect("JSON"))
+    }
+
+    /// Fetches the receipts of the flight that begins at sequence `from` into `out`, which must succeed.
+    pub fn receipts(&self, device: &PublicKey, from: u64, node: &str, out: &Path) {
         let mut command = dronechain(&["receipt", "get", "--follow", "--confirmations", "3"]);
         command.args(["--device", &device.to_string(), "--cloud", self.cloud_url(), "--node", node]);
-        run_json(command.args(["--out", text(out)]));
+        run_json(command.args(["--out", text(out), "--from-sequence", &from.to_string()]));
     }
 }
 

@@ -120,7 +120,10 @@ impl Owner {
                 return Ok(state);
             }
             if state == Registration::Revoked {
-                return Err(CliError::DeviceState { key: device.to_string(), state: "revoked".to_owned() });
+                return Err(CliError::DeviceState {
+                    key: device.to_string(),
+                    state: "device-revoked".to_owned(),
+                });
             }
             if Instant::now() >= deadline {
                 let what = format!("the registration of {device}");

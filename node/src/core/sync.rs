@@ -153,7 +153,7 @@ impl<V: View> Core<V> {
         }
         match headers.last() {
             Some(last) if headers.len() >= HEADERS_PER_MESSAGE => {
-                self.request_headers(peer, Some(last.hash()))?
+                self.request_headers(peer, Some(last.hash()))?;
             }
             Some(_) | None => {}
         }

@@ -99,9 +99,9 @@ impl Replay {
         let state = controller.device(&device).await?;
         let state_word = match state.state {
             Registration::Enrolled => None,
-            Registration::Unknown => Some("not enrolled with this controller"),
-            Registration::Pending => Some("not in a block yet"),
-            Registration::Revoked => Some("revoked"),
+            Registration::Unknown => Some("device-unknown: not enrolled with this controller"),
+            Registration::Pending => Some("device-pending: not in a block yet"),
+            Registration::Revoked => Some("device-revoked"),
         };
         if let Some(state) = state_word {
             return Err(CliError::DeviceState { key: device.to_string(), state: state.to_owned() });
