@@ -82,6 +82,11 @@ impl Forge {
         self.tip = header;
     }
 
+    /// Keeps the headers and loses the blocks: they are announced and never delivered.
+    pub fn withhold_blocks(&mut self) {
+        self.changes.blocks.clear();
+    }
+
     /// Hash of the last block.
     pub fn tip(&self) -> Hash256 {
         self.tip.hash()

@@ -86,6 +86,24 @@ async fn alone_node_stops_after_its_own_block_instead_of_diverging() {
 }
 
 #[tokio::test]
+async fn nodes_that_each_made_the_same_height_agree_and_go_on() {
+    let mut cluster = Cluster::new(3, |_| {});
+    for i in 0..3 {
+        cluster.start(i, &[]).await;
+        cluster.reaches(i, 1).await;
+        cluster.kill(i);
+    }
+    // Three first blocks of equal work, each by a node that must not build on its own.
+    for i in 0..2 {
+        cluster.start(i, &[]).await;
+    }
+    cluster.reaches(0, 3).await;
+    cluster.start(2, &[]).await;
+    cluster.reaches(2, 5).await;
+    cluster.one_tip().await;
+}
+
+#[tokio::test]
 async fn second_start_on_the_same_folder_is_refused_and_the_first_goes_on() {
     let cluster = Cluster::started(3).await;
     cluster.reaches(0, 2).await;

@@ -150,3 +150,24 @@ async fn forged_signature_under_a_transaction_is_refused() {
     let answer: Value = answer.json().await.expect("JSON");
     assert_eq!(answer["error"]["name"], "tx-signature");
 }
+
+#[tokio::test]
+async fn headers_whose_blocks_never_come_do_not_stop_the_others() {
+    let mut cluster = Cluster::new(3, |spec| spec.genesis_time_ms -= 60_000);
+    cluster.start(0, &[]).await;
+    cluster.start(1, &[]).await;
+    cluster.reaches(0, 3).await;
+    // More work than the honest two have by then, and more than the few blocks that stop a miner.
+    let mut forge = Forge::new(&cluster.spec);
+    for i in 0..40 {
+        forge.block(&cluster.keys[1 + i % 2], vec![], vec![]);
+    }
+    forge.withhold_blocks();
+    let tip = forge.tip().to_string();
+    let peer = forge.serve(&cluster.keys[2], cluster.p2p(0), PublicKey::of(&cluster.keys[0])).await;
+    until("the headers", async || cluster.get(0, &format!("/v1/header/{tip}")).await).await;
+    let (height, _) = cluster.tip(0).await.expect("a tip");
+    cluster.reaches(0, height + 5).await;
+    cluster.reaches(1, height + 5).await;
+    peer.stop().await;
+}

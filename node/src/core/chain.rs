@@ -6,6 +6,7 @@ use dronechain_chain_spec::header::CheckedHeader;
 use dronechain_chain_spec::rules::{BlockError, HeaderError};
 
 use super::Core;
+use super::branch::{self, Rank};
 use super::connect::{self, Move};
 use super::event::Action;
 use super::view::{Stage, StoredHeader, View, ViewError};
@@ -16,6 +17,16 @@ const FRESH_MAX: usize = 128;
 const FRESH_DEPTH: u64 = 64;
 /// Heads beyond the finality depth that are remembered.
 const ALARMS_MAX: usize = 1_024;
+
+/// Blocks of a branch other than the best that are looked at.
+const OTHER_MAX: usize = 128;
+
+/// A move of the tip: back to `fork`, then over `path` towards `head`.
+struct Step {
+    head: Hash256,
+    fork: u64,
+    path: Vec<Hash256>,
+}
 
 /// What became of a header.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,8 +75,13 @@ impl<V: View> Core<V> {
         Ok(HeaderFate::New)
     }
 
-    fn consider(&mut self, hash: Hash256, parent: Hash256, stored: &StoredHeader) -> Result<(), ViewError> {
-        if stored.work > self.tip.work && !self.alarmed.contains(&hash) {
+    pub(super) fn consider(
+        &mut self,
+        hash: Hash256,
+        parent: Hash256,
+        stored: &StoredHeader,
+    ) -> Result<(), ViewError> {
+        if Rank::new(stored.work, hash) > self.tip.rank() && !self.alarmed.contains(&hash) {
             self.branches.add(&self.ledger, hash, parent, stored.work)?;
         }
         Ok(())
@@ -93,19 +109,11 @@ impl<V: View> Core<V> {
     /// marked, and the next best branch is tried.
     pub(super) fn advance(&mut self) -> Result<Vec<(Hash256, BlockError)>, ViewError> {
         let mut faults = Vec::new();
-        while let Some((fork, head)) = self.branches.best().map(|best| (best.fork, best.head())) {
-            if self.is_beyond_finality(fork) {
-                self.alarm(head, fork)?;
-                continue;
-            }
-            let path = self.path_to_follow(fork)?;
-            if path.is_empty() {
-                break;
-            }
+        while let Some(Step { head, fork, path }) = self.next_step()? {
             let start = Move::new(self.state.clone(), self.tip);
             let (change, fault) =
                 connect::follow(&self.ledger, &self.network, start, fork, path, &self.fresh)?;
-            if change.tip.work > self.tip.work {
+            if change.tip.rank() > self.tip.rank() {
                 self.take_over(change)?;
             }
             if let Some((hash, error)) = fault {
@@ -120,26 +128,59 @@ impl<V: View> Core<V> {
         Ok(faults)
     }
 
-    /// Blocks at the best branch's beginning that are here and together outweigh the tip; none if they
-    /// do not. An extension takes what one tip change may connect, a reorganisation at least what it
-    /// needs to outweigh.
-    fn path_to_follow(&mut self, fork: u64) -> Result<Vec<Hash256>, ViewError> {
-        let stored = self.branches.stored(&self.ledger)?;
-        let Some(best) = self.branches.best() else {
-            return Ok(Vec::new());
-        };
-        let outweighs = |hash: &Hash256| Ok(self.ledger.known(hash)?.work > self.tip.work);
-        match stored.checked_sub(1).and_then(|last| best.hashes.get(last)) {
-            Some(last) if outweighs(last)? => {}
+    /// The next move that outranks the tip with blocks that are here: along the best branch, or, while
+    /// its blocks are not here, along another.
+    fn next_step(&mut self) -> Result<Option<Step>, ViewError> {
+        while let Some((fork, head)) = self.branches.best().map(|best| (best.fork, best.head())) {
+            if self.is_beyond_finality(fork) {
+                self.alarm(head, fork)?;
+                continue;
+            }
+            let stored = self.branches.stored(&self.ledger)?;
+            let best = self.branches.best().expect("it was there");
+            let here: Vec<_> = best.hashes.iter().take(stored).copied().collect();
+            let path = self.path_to_follow(fork, here)?;
+            if !path.is_empty() {
+                return Ok(Some(Step { head, fork, path }));
+            }
+            break;
+        }
+        for head in self.branches.others() {
+            let Some((fork, hashes)) = branch::walk(&self.ledger, head, OTHER_MAX)? else { continue };
+            if self.is_beyond_finality(fork) {
+                continue;
+            }
+            let mut here = Vec::new();
+            for hash in hashes {
+                if self.ledger.known(&hash)?.stage < Stage::Stored {
+                    break;
+                }
+                here.push(hash);
+            }
+            let path = self.path_to_follow(fork, here)?;
+            if !path.is_empty() {
+                return Ok(Some(Step { head, fork, path }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Of stored blocks behind `fork` those to connect; none if they do not outrank the tip. An
+    /// extension takes what one tip change may connect, a reorganisation at least what it needs.
+    fn path_to_follow(&self, fork: u64, mut here: Vec<Hash256>) -> Result<Vec<Hash256>, ViewError> {
+        let outranks = |hash: &Hash256| Ok(Rank::new(self.ledger.known(hash)?.work, *hash) > self.tip.rank());
+        match here.last() {
+            Some(last) if outranks(last)? => {}
             Some(_) | None => return Ok(Vec::new()),
         }
-        let mut count = stored.min(connect::CONNECT_MAX);
+        let mut count = here.len().min(connect::CONNECT_MAX);
         if fork < self.tip.height {
-            while count < stored && !outweighs(&best.hashes[count - 1])? {
+            while count < here.len() && !outranks(&here[count - 1])? {
                 count += 1;
             }
         }
-        Ok(best.hashes.iter().take(count).copied().collect())
+        here.truncate(count);
+        Ok(here)
     }
 
     fn is_beyond_finality(&self, fork: u64) -> bool {

@@ -15,6 +15,7 @@ use dronechain_chain_spec::state::{State, Undo};
 use dronechain_chain_spec::target::Work;
 use dronechain_chain_spec::transaction::Transaction;
 
+use super::branch::Rank;
 use super::ledger::Ledger;
 use super::view::{Moved, Opening, Stage, StateChanges, StoredHeader, View, ViewError};
 
@@ -29,6 +30,12 @@ pub(super) struct Tip {
     pub(super) work: Work,
     /// See [`Opening::accounts_since`].
     pub(super) opening: Opening,
+}
+
+impl Tip {
+    pub(super) fn rank(&self) -> Rank {
+        Rank::new(self.work, self.hash)
+    }
 }
 
 /// Why a tip change stopped early.

@@ -76,9 +76,11 @@ impl Mempool {
 
     /// Removes what the state at the tip no longer wants; gives the places that became free.
     pub(super) fn prune(&mut self, state: &State) -> Vec<(Sender, u64)> {
-        let stale = |waiting: &Waiting| {
-            let expected = state.check_sender(&waiting.transaction);
-            expected.map_or(true, |expected| waiting.transaction.body().sequence < expected)
+        let stale = |waiting: &Waiting| match state.check_sender(&waiting.transaction) {
+            Ok(expected) => waiting.transaction.body().sequence < expected,
+            // After a reorganisation its sender may be about to be admitted again.
+            Err(TxError::SenderUnknown { .. }) => false,
+            Err(_) => true,
         };
         let gone: Vec<_> =
             self.waiting.iter().filter(|(_, waiting)| stale(waiting)).map(|(key, _)| *key).collect();

@@ -35,7 +35,7 @@ use event::{Action, Event};
 use ledger::Ledger;
 use mempool::Mempool;
 use mining::Mining;
-use peers::Peers;
+use peers::{Peers, Wanted};
 use pool::BodyWaits;
 use view::{Changes, Opening, View, ViewError};
 
@@ -169,13 +169,15 @@ impl<V: View> Core<V> {
         self.pool.len()
     }
 
-    /// Whether a peer claims, or a branch of headers has, more work than the tip.
+    /// Whether headers with more work than the tip are known, or asked of a peer that claims some.
     pub fn is_behind(&self) -> bool {
-        self.branches.best().is_some() || self.peers.best_work() > self.tip.work
+        let ahead = self.branches.best().is_some_and(|best| best.work > self.tip.work);
+        ahead || self.peers.each().any(|(_, known)| known.awaits(&Wanted::Headers))
     }
 
     fn tick(&mut self) -> Result<(), ViewError> {
         self.poll_tips();
+        self.branches.tick(&self.ledger, self.now_ms)?;
         self.request_blocks()?;
         self.request_bodies();
         self.gossip_again();

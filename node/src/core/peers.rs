@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dronechain_chain_spec::hash::Hash256;
-use dronechain_chain_spec::target::Work;
 use dronechain_chain_spec::wire::{Request, Status};
 
 use super::event::{Action, Peer, RequestId};
@@ -99,17 +98,15 @@ impl Peers {
     pub(super) fn body_under_way(&self, root: &Hash256) -> bool {
         self.known.values().any(|known| known.awaits(&Wanted::Body(*root)))
     }
-
-    /// The most work that a peer claims.
-    pub(super) fn best_work(&self) -> Work {
-        let statuses = self.known.values().filter_map(|known| known.status.as_ref());
-        statuses.map(|status| status.work).max().unwrap_or(Work::ZERO)
-    }
 }
 
 impl Known {
     pub(super) fn awaits(&self, wanted: &Wanted) -> bool {
         self.waiting.values().any(|waiting| waiting == wanted)
+    }
+
+    pub(super) fn body_requests(&self) -> usize {
+        self.waiting.values().filter(|wanted| matches!(wanted, Wanted::Body(_))).count()
     }
 
     pub(super) fn block_requests(&self) -> usize {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use dronechain_chain_spec::block::CheckedBlock;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::rules::TxError;
-use dronechain_chain_spec::transaction::{Action as Act, CheckedTransaction, Transaction};
+use dronechain_chain_spec::transaction::{Action as Act, Anchor, CheckedTransaction, Transaction};
 use dronechain_chain_spec::wire::Request;
 
 use super::Core;
@@ -30,7 +30,9 @@ const SEARCH_DEPTH: u64 = 10_000;
 const GOSSIP_AGAIN_MS: u64 = 65_000;
 /// Transactions gossiped again in one tick.
 const GOSSIP_AGAIN_MAX: usize = 64;
-/// A peer that failed to bring a body is asked again after this long, in ms.
+/// Body requests to one peer at once.
+const BODIES_PER_PEER: usize = 2;
+/// A body that did not come is asked for again after this long, in ms.
 const RETRY_MS: u64 = 2_000;
 
 /// A gossiped anchor whose body was asked for.
@@ -40,12 +42,19 @@ struct GossipWait {
     transaction: CheckedTransaction,
 }
 
+/// A body that an included anchor lacks.
+struct Missing {
+    leaf_count: u32,
+    /// When to ask again.
+    retry_ms: u64,
+}
+
 /// Bodies that are waited for.
 #[derive(Default)]
 pub(super) struct BodyWaits {
     gossip: BTreeMap<Hash256, GossipWait>,
-    /// Bodies of anchors in blocks, with the time at which to ask again.
-    missing: BTreeMap<Hash256, u64>,
+    /// Bodies of anchors in blocks.
+    missing: BTreeMap<Hash256, Missing>,
 }
 
 impl BodyWaits {
@@ -169,27 +178,36 @@ impl<V: View> Core<V> {
         self.hold(Action::Judge { gossip, verdict: Verdict::Accept });
     }
 
+    /// Whether a body is the one asked for: the root alone does not tell, since a level of inner nodes has
+    /// the same root as the leaves below it.
+    pub(super) fn is_wanted(&self, root: Hash256, body: &CheckedBody) -> bool {
+        let gossiped = self.body_waits.gossip.get(&root).and_then(|wait| wait.transaction.anchor());
+        let counts = gossiped.map(|anchor| anchor.leaf_count).into_iter();
+        let counts = counts.chain(self.body_waits.missing.get(&root).map(|missing| missing.leaf_count));
+        body.root() == root && counts.into_iter().any(|count| count as usize == body.leaves().len())
+    }
+
     /// A body did not come: its gossiped anchor is dropped, an included one is asked for again.
     pub(super) fn body_failed(&mut self, root: Hash256) {
         if let Some(wait) = self.body_waits.gossip.remove(&root) {
             self.out.push(Action::Judge { gossip: wait.gossip, verdict: Verdict::Ignore });
         }
-        if let Some(retry_ms) = self.body_waits.missing.get_mut(&root) {
-            *retry_ms = self.now_ms + RETRY_MS;
-        }
+        self.retry_body(root, self.now_ms + RETRY_MS);
     }
 
     /// Notes the bodies that a connected block's anchors need and that are not here.
     pub(super) fn want_bodies(&mut self, block: &CheckedBlock) -> Result<(), ViewError> {
-        for root in block.transactions().iter().filter_map(body_root) {
-            self.want_body(root)?;
+        for anchor in block.transactions().iter().filter_map(CheckedTransaction::anchor) {
+            self.want_body(anchor)?;
         }
         Ok(())
     }
 
-    fn want_body(&mut self, root: Hash256) -> Result<(), ViewError> {
-        if self.body_waits.missing.len() < MISSING_MAX && !self.ledger.has_body(&root)? {
-            self.body_waits.missing.insert(root, 0);
+    fn want_body(&mut self, anchor: &Anchor) -> Result<(), ViewError> {
+        let Anchor { root, leaf_count, .. } = *anchor;
+        let room = leaf_count > 0 && self.body_waits.missing.len() < MISSING_MAX;
+        if room && !self.ledger.has_body(&root)? {
+            self.body_waits.missing.insert(root, Missing { leaf_count, retry_ms: 0 });
         }
         Ok(())
     }
@@ -197,24 +215,30 @@ impl<V: View> Core<V> {
     /// Asks peers in turn for bodies that included anchors lack.
     pub(super) fn request_bodies(&mut self) {
         let now_ms = self.now_ms;
-        let willing = |failed_ms: u64| failed_ms == 0 || failed_ms + RETRY_MS <= now_ms;
-        let peers: Vec<_> =
-            self.peers.each().filter(|(_, known)| willing(known.failed_ms)).map(|(peer, _)| peer).collect();
-        if peers.is_empty() {
-            return;
-        }
-        let due = self.body_waits.missing.iter().filter(|(_, retry_ms)| **retry_ms <= now_ms);
-        let due: Vec<_> = due
-            .map(|(root, _)| *root)
-            .filter(|root| !self.peers.body_under_way(root))
-            .take(BODY_REQUESTS_MAX)
+        let missing = self.body_waits.missing.iter();
+        let mut due: Vec<_> = missing
+            .filter(|(root, missing)| missing.retry_ms <= now_ms && !self.peers.body_under_way(root))
+            .map(|(root, missing)| (missing.retry_ms, *root))
             .collect();
-        for (turn, root) in due.into_iter().enumerate() {
-            self.body_waits.missing.insert(root, now_ms + RETRY_MS);
+        // Those that waited longest first: what nobody has must not hold up the rest.
+        due.sort_unstable();
+        for (turn, (_, root)) in due.into_iter().take(BODY_REQUESTS_MAX).enumerate() {
+            let able = self.peers.each().filter(|(_, known)| known.body_requests() < BODIES_PER_PEER);
+            let able: Vec<_> = able.map(|(peer, _)| peer).collect();
+            if able.is_empty() {
+                return;
+            }
             // The time shifts the turn, so that a body is asked of one peer after the other.
             let shift = usize::try_from(now_ms / RETRY_MS % 1_024).expect("below 1,024");
-            let peer = peers[(turn + shift) % peers.len()];
+            let peer = able[(turn + shift) % able.len()];
+            self.retry_body(root, now_ms + RETRY_MS);
             self.peers.ask(peer, Wanted::Body(root), Request::Body { root }, &mut self.out);
+        }
+    }
+
+    fn retry_body(&mut self, root: Hash256, retry_ms: u64) {
+        if let Some(missing) = self.body_waits.missing.get_mut(&root) {
+            missing.retry_ms = retry_ms;
         }
     }
 
@@ -228,10 +252,8 @@ impl<V: View> Core<V> {
                 continue;
             }
             for transaction in self.ledger.transactions(&hash)? {
-                if let Act::Anchor(anchor) = transaction.body.action
-                    && anchor.leaf_count > 0
-                {
-                    self.want_body(anchor.root)?;
+                if let Act::Anchor(anchor) = &transaction.body.action {
+                    self.want_body(anchor)?;
                 }
             }
         }
@@ -268,7 +290,10 @@ impl<V: View> Core<V> {
                 Some(root) => self.ledger.has_body(&root)?,
                 None => true,
             };
-            if body_here && matches!(self.pool.admission(&self.state, &checked), Ok(Admission::New)) {
+            let admission = self.pool.admission(&self.state, &checked);
+            // Its sender's admission may have left with the same blocks, and comes back before it.
+            let waits = matches!(admission, Err(SubmitError::Rule(TxError::SenderUnknown { .. })));
+            if body_here && (waits || matches!(admission, Ok(Admission::New))) {
                 self.enter_pool(checked);
             }
         }

@@ -45,9 +45,10 @@ impl<V: View> Core<V> {
             (Wanted::Status, Answer::Status(status)) => self.status(peer, status),
             (Wanted::Headers, Answer::Headers(headers)) => self.headers(peer, &headers),
             (Wanted::Blocks(wanted), Answer::Blocks(blocks)) => self.blocks(peer, &wanted, blocks),
-            (Wanted::Body(root), Answer::Body(Some(body))) if body.root() == root => self.keep_body(body),
+            (Wanted::Body(root), Answer::Body(Some(body))) if self.is_wanted(root, &body) => {
+                self.keep_body(body)
+            }
             (Wanted::Body(root), Answer::Body(None)) => {
-                self.rest(peer);
                 self.body_failed(root);
                 Ok(())
             }
@@ -93,7 +94,7 @@ impl<V: View> Core<V> {
         let difference_ms = i64::try_from(i128::from(status.time_ms) - i128::from(self.now_ms));
         let difference_ms = difference_ms.unwrap_or(i64::MAX);
         let far = difference_ms.unsigned_abs() > self.network.future_ms();
-        let heavier = status.work > self.tip.work;
+        let worth = status.work >= self.tip.work && status.tip != self.tip.hash;
         let tip = status.tip;
         let Some(known) = self.peers.known_mut(peer) else {
             return Ok(());
@@ -102,8 +103,15 @@ impl<V: View> Core<V> {
         if far && known.warn_once() {
             self.out.push(Action::ClockWarning { peer, difference_ms });
         }
-        if heavier && self.ledger.header(&tip)?.is_none() {
-            self.request_headers(peer, None)?;
+        if worth {
+            match self.ledger.header(&tip)? {
+                // Known since before a start, perhaps, without its block.
+                Some(stored) if stored.stage != Stage::Invalid => {
+                    self.consider(tip, stored.signed.header.parent, &stored)?;
+                }
+                Some(_) => {}
+                None => self.request_headers(peer, None)?,
+            }
         }
         self.request_blocks()
     }
@@ -137,9 +145,11 @@ impl<V: View> Core<V> {
     }
 
     fn headers(&mut self, peer: Peer, headers: &[CheckedHeader]) -> Result<(), ViewError> {
+        let mut new = false;
         for header in headers {
             match self.accept_header(header)? {
-                HeaderFate::New | HeaderFate::Known => {}
+                HeaderFate::New => new = true,
+                HeaderFate::Known => {}
                 HeaderFate::Refused(HeaderError::Future { .. }) | HeaderFate::OnInvalid => return Ok(()),
                 HeaderFate::Orphan => {
                     self.out.push(Action::Penalise { peer, fault: Fault::Unasked });
@@ -152,7 +162,8 @@ impl<V: View> Core<V> {
             }
         }
         match headers.last() {
-            Some(last) if headers.len() >= HEADERS_PER_MESSAGE => {
+            // Only what was new is followed up: the same headers again would go on for ever.
+            Some(last) if new && headers.len() >= HEADERS_PER_MESSAGE => {
                 self.request_headers(peer, Some(last.hash()))?;
             }
             Some(_) | None => {}
@@ -251,7 +262,7 @@ impl<V: View> Core<V> {
         self.peers.ask(peer, wanted, Request::Blocks { hashes }, &mut self.out);
     }
 
-    /// Spreads the missing blocks of the best branch over peers that claim more work than the tip has.
+    /// Spreads the missing blocks of the best branch over peers that claim no less work than the tip has.
     pub(super) fn request_blocks(&mut self) -> Result<(), ViewError> {
         if self.branches.best().is_none() {
             return Ok(());
@@ -259,7 +270,7 @@ impl<V: View> Core<V> {
         let (now_ms, tip_work) = (self.now_ms, self.tip.work);
         loop {
             let able = self.peers.each().filter(|(_, known)| {
-                let heavy = known.status.as_ref().is_some_and(|status| status.work > tip_work);
+                let heavy = known.status.as_ref().is_some_and(|status| status.work >= tip_work);
                 let rested = known.failed_ms == 0 || known.failed_ms + FAILED_REST_MS <= now_ms;
                 heavy && rested && known.block_requests() < REQUESTS_PER_PEER
             });

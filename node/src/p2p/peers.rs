@@ -32,8 +32,9 @@ fn points(fault: &Fault) -> u32 {
             BlockError::TxCount { .. }
             | BlockError::TxRoot { .. }
             | BlockError::TooLarge { .. }
-            | BlockError::AdminLate { .. }
-            | BlockError::Commitments { .. } => WRONG,
+            | BlockError::AdminLate { .. } => WRONG,
+            // Known only once the blocks before it were applied, and perhaps brought by another peer.
+            BlockError::Commitments { .. } => ODD,
             // A block that holds it is wrong on any chain, but may be passed on before it is applied.
             BlockError::Transaction { error, .. } => transaction_points(error).max(ODD),
         },

@@ -12,7 +12,7 @@ use dronechain_chain_spec::wire::{Request, Response, Status};
 use super::Store;
 use super::keys::Column;
 use super::rows::TransactionList;
-use crate::core::view::{View as _, ViewError};
+use crate::core::view::{Stage, View as _, ViewError};
 
 /// Bytes of an answer's blocks; the rest of a message is room for its frame.
 const BLOCKS_BYTES_MAX: usize = MESSAGE_BYTES_MAX - 4096;
@@ -67,12 +67,15 @@ impl Store {
         Ok(None)
     }
 
-    /// Those of the blocks that are here, in the order asked, as many as fit in a message.
+    /// Those of the blocks that are here and were found valid, in the order asked, as many as fit in a
+    /// message: whoever serves an invalid block is to blame for it.
     fn blocks(&self, hashes: &[Hash256]) -> Result<Vec<Block>, ViewError> {
         let mut blocks = Vec::new();
         let mut bytes = 0;
         for hash in hashes.iter().take(BLOCKS_PER_MESSAGE) {
-            let Some(stored) = self.header(hash)? else { continue };
+            let Some(stored) = self.header(hash)?.filter(|stored| stored.stage == Stage::Valid) else {
+                continue;
+            };
             let Some(row) = self.bytes(Column::Blocks, &hash.0)? else { continue };
             bytes += row.len() + SIGNED_HEADER_LEN;
             if bytes > BLOCKS_BYTES_MAX {
