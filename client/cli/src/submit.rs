@@ -22,7 +22,8 @@ pub(crate) struct Submit {
     /// The SHA-256 of a file that is elsewhere, 64 hex digits.
     #[arg(long, value_name = "HEX")]
     hash: Option<Hash256>,
-    /// Key file of the controller (or operator, for accesses) that anchors.
+    /// Key file of the controller (or operator, for accesses) that anchors; never one that a running
+    /// controller uses, since they would take each other's sequence.
     #[arg(long, value_name = "FILE")]
     controller_key: PathBuf,
     /// What the file is.

@@ -40,6 +40,8 @@ const FLAG_BITS: u8 = b'B';
 const FORMAT: u8 = b'F';
 const SUBSCRIPTION: u8 = b'A';
 const DATA: u8 = b'D';
+/// Flag bits, information, parameters, log texts, synchronisation, dropouts, unsubscriptions.
+const OTHERS: &[u8] = b"BIMPQRLCSO";
 /// Flags of incompatible features, and the only one known: data are appended behind the log.
 const INCOMPATIBLE: Range<usize> = 8..16;
 const DATA_APPENDED: [u8; 8] = [1, 0, 0, 0, 0, 0, 0, 0];
@@ -90,10 +92,19 @@ impl Ulog {
                         let (found, max) = (frame.bytes.len(), MESSAGE_BYTES_MAX);
                         return Err(Fault::MessageTooLong { at: frame.at, found, max });
                     }
+                    DATA if !is_subscribed(&subscriptions, frame.payload()) => {
+                        return Err(Fault::foreign(
+                            &bytes,
+                            frame.at,
+                            "data of a topic that the log subscribed",
+                        ));
+                    }
                     DATA => messages += 1,
                     FORMAT => formats.add(frame.payload()),
                     SUBSCRIPTION => subscribe(&mut subscriptions, frame.payload()),
-                    _ => {}
+                    kind if OTHERS.contains(&kind) => {}
+                    // A reader that skips what it does not know loses data to one damaged size.
+                    _ => return Err(Fault::foreign(&bytes, frame.at, "a message of a known type")),
                 }
             }
             // The format allows that a crash cut the log where a report was appended to it.
@@ -227,6 +238,12 @@ fn subscribe<'a>(subscriptions: &mut Subscriptions<'a>, payload: &'a [u8]) {
     if let (Some(name), Some(id)) = (name, layout::u16_at(payload, 1)) {
         subscriptions.entry(id).or_insert((name, payload[0]));
     }
+}
+
+/// Whether a data message is of a topic that was subscribed before.
+fn is_subscribed(subscriptions: &Subscriptions<'_>, payload: &[u8]) -> bool {
+    let id = payload.first_chunk::<2>().map(|id| u16::from_le_bytes(*id));
+    id.is_some_and(|id| subscriptions.contains_key(&id))
 }
 
 /// The message id of the first receiver.

@@ -21,7 +21,7 @@ pub(super) struct Args {
     /// The network's name: lower-case letters, digits and dashes [default: the template's].
     #[arg(long)]
     name: Option<String>,
-    /// Parameters: `dev` (a block a second, for one machine), or a file like `networks/dev.toml`.
+    /// Parameters: `dev` (a block a second, for one machine), or a file like `chain-spec/networks/dev.toml`.
     #[arg(long, default_value = DEV, value_name = "NAME|FILE")]
     template: String,
     /// An admin's public key; once for each, in order of index.
