@@ -92,13 +92,6 @@ impl Ulog {
                         let (found, max) = (frame.bytes.len(), MESSAGE_BYTES_MAX);
                         return Err(Fault::MessageTooLong { at: frame.at, found, max });
                     }
-                    DATA if !is_subscribed(&subscriptions, frame.payload()) => {
-                        return Err(Fault::foreign(
-                            &bytes,
-                            frame.at,
-                            "data of a topic that the log subscribed",
-                        ));
-                    }
                     DATA => messages += 1,
                     FORMAT => formats.add(frame.payload()),
                     SUBSCRIPTION => subscribe(&mut subscriptions, frame.payload()),
@@ -238,12 +231,6 @@ fn subscribe<'a>(subscriptions: &mut Subscriptions<'a>, payload: &'a [u8]) {
     if let (Some(name), Some(id)) = (name, layout::u16_at(payload, 1)) {
         subscriptions.entry(id).or_insert((name, payload[0]));
     }
-}
-
-/// Whether a data message is of a topic that was subscribed before.
-fn is_subscribed(subscriptions: &Subscriptions<'_>, payload: &[u8]) -> bool {
-    let id = payload.first_chunk::<2>().map(|id| u16::from_le_bytes(*id));
-    id.is_some_and(|id| subscriptions.contains_key(&id))
 }
 
 /// The message id of the first receiver.
