@@ -2,8 +2,9 @@
 //!
 //! bincode 2 with fixed little-endian integers, held to one encoding per value: no trailing bytes,
 //! and what was decoded must encode to the same bytes. Lengths are bounded before anything is
-//! allocated. Types hold no maps, floats, `usize` or zero-sized elements. The rest of the project
-//! never names bincode, so golden vectors in SPEC.md are all that a replacement must meet.
+//! allocated. Types hold no maps, floats, `usize` or zero-sized elements. Other crates
+//! derive bincode's traits for rows of their own but encode and decode only here, so golden vectors in
+//! SPEC.md are all that a replacement must meet.
 
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
 use bincode::de::Decode;
