@@ -1,57 +1,21 @@
 //! The light chain: verified headers without blocks.
 //!
 //! A [`HeaderChain`] applies every rule that a header can be held to without its block: work,
-//! difficulty, signatures, time, and the spacing rule with the node set that it follows through
-//! [`NodeUpdate`]s. What it cannot know: whether transactions are valid, and whether a change of the
-//! node set was left out by whoever gave the links; ask several nodes.
+//! difficulty, signatures, time, and the spacing rule with the roster that it follows through what the
+//! links show. What it cannot know: whether the blocks' other transactions are valid.
 
 use std::collections::BTreeMap;
 
-use bincode::{Decode, Encode};
-
 use crate::codec::{self, Canonical, CodecError};
 use crate::hash::Hash256;
-use crate::header::{CheckedHeader, Header, Parent, SIGNED_HEADER_LEN, SignedHeader};
+use crate::header::{Header, Parent};
 use crate::limits::CHAIN_SPEC_BYTES_MAX;
-use crate::registry::{Commitments, NodeSet};
+use crate::link::{CheckedLink, Link};
+use crate::registry::NodeSet;
+use crate::roster::Roster;
 use crate::rules::HeaderError;
 use crate::spec::{ChainSpec, Network, SpecError};
 use crate::target::{Target, Work};
-
-/// A header's commitments opened where its block changed the node set.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct NodeUpdate {
-    /// The header's history root.
-    pub history: Hash256,
-    /// The header's accounts root.
-    pub accounts: Hash256,
-    /// The node set after the block.
-    pub nodes: NodeSet,
-}
-
-impl Canonical for NodeUpdate {
-    const MAX: usize = 64 + NodeSet::MAX;
-}
-
-impl NodeUpdate {
-    /// What the header's commitments must be.
-    pub fn commitments(&self) -> Hash256 {
-        Commitments { history: self.history, nodes: self.nodes.root(), accounts: self.accounts }.hash()
-    }
-}
-
-/// One step of a light chain.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Link {
-    /// Header and signature.
-    pub header: SignedHeader,
-    /// The node set, where the block changed it.
-    pub update: Option<NodeUpdate>,
-}
-
-impl Canonical for Link {
-    const MAX: usize = SIGNED_HEADER_LEN + 1 + NodeUpdate::MAX;
-}
 
 /// Why bytes are no chain of headers, or not a valid one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -90,7 +54,7 @@ pub enum ChainError {
 }
 
 /// Begins a file of headers; then a length and the chain spec's bytes, then links.
-pub const HEADERS_MAGIC: &[u8; 21] = b"DRONECHAIN HEADERS 1\n";
+pub const HEADERS_MAGIC: &[u8; 21] = b"DRONECHAIN HEADERS 2\n";
 
 /// Splits concatenated links, each a 4-byte little-endian length and the canonical bytes.
 pub fn decode_links(bytes: &[u8]) -> Result<Vec<Link>, ChainError> {
@@ -136,8 +100,8 @@ pub struct HeaderChain {
     /// Height 1 at index 0.
     links: Vec<Step>,
     heights: BTreeMap<Hash256, u64>,
-    /// Node sets by the height that brought them; genesis's at 0.
-    sets: BTreeMap<u64, NodeSet>,
+    /// Rosters by the height that brought them; genesis's at 0.
+    rosters: BTreeMap<u64, Roster>,
 }
 
 #[derive(Debug, Clone)]
@@ -154,12 +118,12 @@ impl HeaderChain {
         spec.check()?;
         let network = spec.network();
         let genesis = spec.genesis();
-        let nodes = spec.genesis_state().registry.node_set();
+        let roster = spec.genesis_state().roster();
         Ok(Self {
             network,
             links: Vec::new(),
             heights: BTreeMap::from([(genesis.hash(), 0)]),
-            sets: BTreeMap::from([(0, nodes)]),
+            rosters: BTreeMap::from([(0, roster)]),
             genesis,
             spec,
         })
@@ -226,7 +190,12 @@ impl HeaderChain {
 
     /// The node set after the block at `height`.
     pub fn node_set(&self, height: u64) -> &NodeSet {
-        self.sets.range(..=height).next_back().expect("genesis has a set").1
+        &self.roster(height).nodes
+    }
+
+    /// Governance and nodes after the block at `height`.
+    pub fn roster(&self, height: u64) -> &Roster {
+        self.rosters.range(..=height).next_back().expect("genesis has a roster").1
     }
 
     fn parent(&self) -> Parent {
@@ -244,38 +213,25 @@ impl HeaderChain {
 
     /// Verifies the next link under every rule but H12, which needs a clock.
     pub fn push(&mut self, link: Link) -> Result<(), HeaderError> {
-        let checked = link.header.clone().check(&self.network)?;
-        self.push_checked(&checked, link.update)
+        self.push_checked(&link.check(&self.network)?)
     }
 
-    fn push_checked(
-        &mut self,
-        checked: &CheckedHeader,
-        update: Option<NodeUpdate>,
-    ) -> Result<(), HeaderError> {
-        checked.check_lineage(&self.network, &self.parent())?;
-        if let Some(update) = &update {
-            let (found, expected) = (update.commitments(), checked.header().commitments);
-            if found != expected {
-                return Err(HeaderError::NodeSet { found, expected });
-            }
-        }
-        // Who may mine was ready before, so an update cannot bring its own miner along.
-        let known = self.node_set(self.height());
-        known.check_member(checked.header().miner, checked.header().height)?;
-        let nodes = update.as_ref().map_or(known, |update| &update.nodes);
-        let miners = self.links.iter().rev().map(|step| step.link.header.header.miner);
-        checked.check_miner(nodes, miners)?;
+    /// The same for a link whose own rules were checked before.
+    pub fn push_checked(&mut self, link: &CheckedLink) -> Result<(), HeaderError> {
+        let header = link.header();
         let height = self.height() + 1;
-        if let Some(update) = &update {
-            self.sets.insert(height, update.nodes.clone());
+        let roster = self.roster(height - 1);
+        header.check_lineage(&self.network, roster.block_time_ms(height), &self.parent())?;
+        let miners = self.links.iter().rev().map(|step| step.link.header.header.miner);
+        if let Some(after) = roster.follow(link, miners)? {
+            self.rosters.insert(height, after);
         }
-        self.heights.insert(checked.hash(), height);
+        self.heights.insert(header.hash(), height);
         self.links.push(Step {
-            hash: checked.hash(),
-            work: self.work().saturating_add(checked.target().work()),
-            target: checked.target(),
-            link: Link { header: checked.signed().clone(), update },
+            hash: header.hash(),
+            work: self.work().saturating_add(header.target().work()),
+            target: header.target(),
+            link: link.to_link(),
         });
         Ok(())
     }
@@ -286,7 +242,7 @@ impl HeaderChain {
         for step in self.links.drain(keep..) {
             self.heights.remove(&step.hash);
         }
-        self.sets.retain(|since, _| *since <= height);
+        self.rosters.retain(|since, _| *since <= height);
     }
 
     /// The bytes of a file of headers: magic, chain spec, links.

@@ -223,7 +223,13 @@ impl CheckedHeader {
     }
 
     /// The rules that need the blocks before it but no state: H8 to H11 of SPEC.md.
-    pub fn check_lineage(&self, network: &Network, parent: &Parent) -> Result<(), HeaderError> {
+    /// `block_time_ms` is T as it holds at this height.
+    pub fn check_lineage(
+        &self,
+        network: &Network,
+        block_time_ms: u64,
+        parent: &Parent,
+    ) -> Result<(), HeaderError> {
         let header = self.header();
         if header.parent != parent.hash {
             return Err(HeaderError::Parent { found: header.parent, expected: parent.hash });
@@ -231,7 +237,7 @@ impl CheckedHeader {
         if header.height != parent.height + 1 {
             return Err(HeaderError::Height { found: header.height, expected: parent.height + 1 });
         }
-        let expected = parent.next_bits(network);
+        let expected = parent.next_bits(network, block_time_ms);
         if header.bits != expected {
             return Err(HeaderError::Difficulty { found: header.bits, expected });
         }
@@ -241,15 +247,15 @@ impl CheckedHeader {
         Ok(())
     }
 
-    /// H12: not too far ahead of `now_ms`, the own clock.
-    pub fn check_future(&self, network: &Network, now_ms: u64) -> Result<(), HeaderError> {
-        let latest = now_ms.saturating_add(network.future_ms());
+    /// H12: not too far ahead of `now_ms`, the own clock. `block_time_ms` is T at this height.
+    pub fn check_future(&self, block_time_ms: u64, now_ms: u64) -> Result<(), HeaderError> {
+        let latest = now_ms.saturating_add(future_ms(block_time_ms));
         let found = self.header().time_ms;
         if found > latest { Err(HeaderError::Future { found, latest }) } else { Ok(()) }
     }
 
-    /// H13 to H15: the miner's turn. `nodes` is the set after this block's transactions;
-    /// `miners` yields the miners before it, newest first.
+    /// H13 to H15: the miner's turn. `nodes` is the set after this block's transactions; a key and those
+    /// that it succeeded are one miner. `miners` yields the miners before it, newest first.
     pub fn check_miner(
         &self,
         nodes: &NodeSet,
@@ -259,7 +265,8 @@ impl CheckedHeader {
         nodes.check_member(miner, height)?;
         let spacing = nodes.spacing(height);
         let before = usize::try_from(spacing - 1).expect("nodes are counted in u32");
-        match miners.take(before).position(|earlier| earlier == miner) {
+        let line = nodes.line(&miner);
+        match miners.take(before).position(|earlier| line.contains(&earlier)) {
             Some(at) => {
                 Err(HeaderError::MinerOutOfTurn { miner, height, earlier: height - 1 - at as u64, spacing })
             }
@@ -285,20 +292,19 @@ pub struct Parent {
 
 impl Parent {
     /// The bits of the block after this one: the spec's at height 1, then the difficulty rule.
-    pub fn next_bits(&self, network: &Network) -> Bits {
+    /// `block_time_ms` is T at that block's height.
+    pub fn next_bits(&self, network: &Network, block_time_ms: u64) -> Bits {
         match self.grandparent_time_ms {
             None => self.target.to_bits(),
             Some(before) => {
                 let solve_time_ms = self.time_ms.saturating_sub(before);
-                next_bits(self.target, solve_time_ms, network.block_time_ms, network.limit)
+                next_bits(self.target, solve_time_ms, block_time_ms, network.limit)
             }
         }
     }
 }
 
-impl Network {
-    /// How far ahead of the own clock a block's time may be, in ms.
-    pub fn future_ms(&self) -> u64 {
-        (FUTURE_BLOCK_TIMES * self.block_time_ms).max(FUTURE_MIN_MS)
-    }
+/// How far ahead of the own clock a block's time may be, in ms, at block time `block_time_ms`.
+pub fn future_ms(block_time_ms: u64) -> u64 {
+    (FUTURE_BLOCK_TIMES * block_time_ms).max(FUTURE_MIN_MS)
 }

@@ -22,7 +22,9 @@ pub const NETWORK_NAME_MAX: usize = 32;
 pub const CHAIN_SPEC_BYTES_MAX: usize = 32 << 10;
 /// Bytes of a chain spec's TOML.
 pub const CHAIN_SPEC_TOML_MAX: usize = 256 << 10;
-/// Registry entries of nodes that one node set may carry.
+/// Numbers of rules that may be activated: 1 to this.
+pub const RULES_MAX: u32 = 64;
+/// Entries on the roll of nodes, revoked ones included.
 pub const NODES_MAX: usize = 4_096;
 /// Encoded bytes of one wire message.
 pub const MESSAGE_BYTES_MAX: usize = 4 << 20;
@@ -44,5 +46,7 @@ pub const FUTURE_MIN_MS: u64 = 10_000;
 pub const FUTURE_BLOCK_TIMES: u64 = 3;
 /// Solve times count at most this many block times (SPEC.md, "Difficulty").
 pub const SOLVE_TIME_CAP: u64 = 12;
+/// Bounds of the block time T, in ms.
+pub const BLOCK_TIME_RANGE: std::ops::RangeInclusive<u64> = 10..=3_600_000;
 /// Half-life of the difficulty rule, in block times.
 pub const HALF_LIFE: u64 = 20;

@@ -41,7 +41,8 @@ pub struct Entry {
     /// Its role.
     #[serde(deserialize_with = "role_by_name")]
     pub role: Role,
-    /// The controller that enrolled a device; none for others.
+    /// Of a device: the first key of the controller that enrolled it. Of others: the first key of a line
+    /// of successors; none for a key that succeeded nobody.
     pub owner: Option<PublicKey>,
     /// Height of admission; 0 for what the chain spec names.
     pub admitted: u64,
@@ -78,6 +79,14 @@ impl Entry {
         sha256(&[&[0], &codec::encode(self)])
     }
 
+    /// The first key of the line of successors that the entry's key belongs to; a device's own key.
+    pub fn line(&self) -> PublicKey {
+        match self.role {
+            Role::Device => self.key,
+            Role::Node | Role::Controller | Role::Operator => self.owner.unwrap_or(self.key),
+        }
+    }
+
     /// Whether the node may make the block at `height`: ready before it and not revoked up to it.
     pub fn may_mine(&self, height: u64) -> bool {
         self.role == Role::Node && self.revoked.is_none() && self.ready.is_some_and(|ready| ready < height)
@@ -93,11 +102,6 @@ impl Canonical for NodeSet {
 }
 
 impl NodeSet {
-    /// The root under which the set is committed.
-    pub fn root(&self) -> Hash256 {
-        merkle::root(&self.0.iter().map(Entry::leaf).collect::<Vec<_>>())
-    }
-
     /// The entry of `key`.
     pub fn entry(&self, key: &PublicKey) -> Option<&Entry> {
         self.0.iter().find(|entry| entry.key == *key)
@@ -107,6 +111,12 @@ impl NodeSet {
     pub fn check_member(&self, miner: PublicKey, height: u64) -> Result<(), HeaderError> {
         let entry = self.entry(&miner).ok_or(HeaderError::MinerNotAdmitted { miner })?;
         if entry.may_mine(height) { Ok(()) } else { Err(HeaderError::MinerNotReady { miner, height }) }
+    }
+
+    /// The keys of one line of successors, `key` among them: the spacing rule counts them as one miner.
+    pub fn line(&self, key: &PublicKey) -> Vec<PublicKey> {
+        let line = self.entry(key).map_or(*key, Entry::line);
+        self.0.iter().filter(|entry| entry.line() == line).map(|entry| entry.key).collect()
     }
 
     /// s = floor(n/2) + 1 of the spacing rule for the block at `height`; the set is the one after that block.
@@ -125,7 +135,7 @@ fn spacing<'a>(entries: impl Iterator<Item = &'a Entry>, height: u64) -> u64 {
 pub struct Commitments {
     /// Root of the mountain range over all earlier block hashes.
     pub history: Hash256,
-    /// Root over the node entries after the block's transactions.
+    /// Root over governance and the node entries after the block's transactions.
     pub nodes: Hash256,
     /// Root over the account entries after the block's transactions.
     pub accounts: Hash256,

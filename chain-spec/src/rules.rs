@@ -6,6 +6,7 @@ use crate::codec::CodecError;
 use crate::hash::Hash256;
 use crate::key::{KeyError, PublicKey};
 use crate::registry::Role;
+use crate::roster::ChangeFault;
 use crate::target::{Bits, BitsError};
 use crate::transaction::Sender;
 
@@ -25,6 +26,8 @@ macro_rules! rules {
         }
     };
 }
+
+pub(crate) use rules;
 
 /// Why a transaction is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,8 +56,8 @@ pub enum TxError {
         /// Claimed number of leaves.
         found: u32,
     },
-    /// No admins, too many, or a threshold out of range.
-    #[error("tx-admin-set: threshold and number of admins do not go together")]
+    /// No admins, too many, one twice, or a threshold out of range.
+    #[error("tx-admin-set: threshold and admins do not go together")]
     AdminSet,
     /// Not the approvals that the sender needs.
     #[error("tx-approvals: {found} approvals do not go with this sender")]
@@ -65,15 +68,18 @@ pub enum TxError {
     /// An approval or an admitted key does not hold.
     #[error("tx-signature: {0}")]
     Signature(#[from] KeyError),
-    /// The device's proof of possession does not hold.
-    #[error("tx-possession: device {device} did not sign this enrolment")]
+    /// A device's or successor's proof of possession does not hold.
+    #[error("tx-possession: {device} did not sign that it wants this")]
     Possession {
-        /// The device.
+        /// The device or successor.
         device: PublicKey,
     },
-    /// The action's effect is not part of this version of the protocol.
-    #[error("tx-not-active: this action is not active yet")]
-    NotActive,
+    /// A block time or the number of a rule out of range.
+    #[error("tx-parameters: {found} is out of range")]
+    Parameters {
+        /// Value found.
+        found: u64,
+    },
     /// The sender is not registered.
     #[error("tx-sender-unknown: {sender} is not registered")]
     SenderUnknown {
@@ -123,7 +129,7 @@ rules!(TxError {
     Approvals => "T8" "tx-approvals",
     Signature => "T9" "tx-signature",
     Possession => "T10" "tx-possession",
-    NotActive => "T11" "tx-not-active",
+    Parameters => "T11" "tx-parameters",
     SenderUnknown => "T12" "tx-sender-unknown",
     SenderRevoked => "T13" "tx-sender-revoked",
     SenderRole => "T14" "tx-sender-role",
@@ -234,13 +240,37 @@ pub enum HeaderError {
         /// s of the spacing rule.
         spacing: u64,
     },
-    /// A node set that a light client was given is not the one committed.
-    #[error("node-set: its commitments hash to {found}, the header has {expected}")]
-    NodeSet {
-        /// Hash found.
+    /// The opened commitments shown with a header are not its own.
+    #[error("header-opening: what is shown hashes to {found}, the header commits to {expected}")]
+    Opening {
+        /// Hash of what is shown.
         found: Hash256,
         /// The header's commitments.
         expected: Hash256,
+    },
+    /// A transaction shown with a header is not its block's, or not one that changes the roster.
+    #[error("header-change: shown transaction {index}: {fault}")]
+    Change {
+        /// Position among those shown.
+        index: usize,
+        /// What is wrong.
+        fault: ChangeFault,
+    },
+    /// The changes shown with a header do not lead to the roster that it commits to.
+    #[error("header-roster: the changes shown lead to {found}, the header commits to {expected}")]
+    Roster {
+        /// Root over governance and nodes that the changes lead to.
+        found: Hash256,
+        /// The committed root.
+        expected: Hash256,
+    },
+    /// The admins activated a rule that this version does not know.
+    #[error("header-rule-unknown: rule {rule} holds from height {since}; a newer version is needed")]
+    RuleUnknown {
+        /// The rule's number.
+        rule: u32,
+        /// Height of its activation.
+        since: u64,
     },
 }
 
@@ -260,7 +290,10 @@ rules!(HeaderError {
     MinerNotAdmitted => "H13" "miner-not-admitted",
     MinerNotReady => "H14" "miner-not-ready",
     MinerOutOfTurn => "H15" "miner-out-of-turn",
-    NodeSet => "H16" "node-set",
+    Opening => "H16" "header-opening",
+    Change => "H17" "header-change",
+    Roster => "H18" "header-roster",
+    RuleUnknown => "H19" "header-rule-unknown",
 });
 
 /// Why a block is refused.
@@ -337,7 +370,10 @@ impl BlockError {
                 | HeaderError::Signature(_)
                 | HeaderError::Future { .. }
                 | HeaderError::Parent { .. }
-                | HeaderError::NodeSet { .. } => false,
+                | HeaderError::Opening { .. }
+                | HeaderError::Change { .. }
+                | HeaderError::Roster { .. }
+                | HeaderError::RuleUnknown { .. } => false,
                 HeaderError::Version(_)
                 | HeaderError::Network { .. }
                 | HeaderError::Bits(_)

@@ -8,11 +8,13 @@ use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, Canonical};
+use crate::governance::Governance;
 use crate::hash::{Hash256, sha256};
 use crate::header::{Header, Parent, VERSION};
 use crate::key::{KeyError, PublicKey};
 use crate::limits::{
-    ADMINS_MAX, CHAIN_SPEC_BYTES_MAX, CHAIN_SPEC_TOML_MAX, GENESIS_NODES_MAX, NETWORK_NAME_MAX,
+    ADMINS_MAX, BLOCK_TIME_RANGE, CHAIN_SPEC_BYTES_MAX, CHAIN_SPEC_TOML_MAX, GENESIS_NODES_MAX,
+    NETWORK_NAME_MAX,
 };
 use crate::registry::{Account, Commitments, Entry, Registry, Role, Roll};
 use crate::state::State;
@@ -161,7 +163,7 @@ impl ChainSpec {
         if !(1..=NETWORK_NAME_MAX).contains(&self.name.len()) || !self.name.bytes().all(plain) {
             return Err(SpecError::Name);
         }
-        if !(10..=3_600_000).contains(&self.parameters.block_time_ms) {
+        if !BLOCK_TIME_RANGE.contains(&self.parameters.block_time_ms) {
             return Err(SpecError::BlockTime(self.parameters.block_time_ms));
         }
         let target = |field, bits| Target::from_bits(bits).map_err(|error| SpecError::Bits { field, error });
@@ -186,7 +188,10 @@ impl ChainSpec {
             let entry = Entry { ready: Some(0), ..Entry::new(*key, Role::Node, None, 0) };
             Account { entry, next_sequence: 0 }
         });
-        State::new(self.admins.clone(), Registry::new(nodes.collect(), Vec::new()))
+        State::new(
+            Governance::new(self.admins.clone(), &self.parameters),
+            Registry::new(nodes.collect(), Vec::new()),
+        )
     }
 
     /// The genesis header: no work, no miner, no signature; `tx_root` is the hash of the spec.
@@ -195,7 +200,7 @@ impl ChainSpec {
         let state = self.genesis_state();
         let commitments = Commitments {
             history: Hash256::ZERO,
-            nodes: state.registry.root(Roll::Nodes),
+            nodes: state.nodes_root(),
             accounts: state.registry.root(Roll::Accounts),
         };
         Header {
@@ -220,9 +225,7 @@ impl ChainSpec {
         Network {
             chain_id: genesis.hash(),
             tag: genesis.network,
-            block_time_ms: self.parameters.block_time_ms,
             limit: target(self.parameters.limit_bits),
-            finality_depth: self.parameters.finality_depth,
             genesis_parent: Parent {
                 hash: genesis.hash(),
                 height: 0,
@@ -250,19 +253,15 @@ fn check_keys(field: &'static str, keys: &[PublicKey]) -> Result<(), SpecError> 
     Ok(())
 }
 
-/// A network as the rules see it.
+/// What never changes about a network; what admins may change is in [`Governance`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Network {
     /// Hash of the genesis block.
     pub chain_id: Hash256,
     /// First 4 bytes of the chain spec's hash.
     pub tag: [u8; 4],
-    /// T in ms.
-    pub block_time_ms: u64,
     /// The easiest target.
     pub limit: Target,
-    /// Deepest reorganisation, in blocks; 0 for no bound.
-    pub finality_depth: u64,
     /// The genesis block as the parent of the block at height 1.
     pub genesis_parent: Parent,
 }

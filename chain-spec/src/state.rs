@@ -11,19 +11,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::block::CheckedBlock;
 use crate::codec::Canonical;
+use crate::governance::{Activation, Governance, Planned};
 use crate::hash::Hash256;
 use crate::key::PublicKey;
-use crate::limits::MESSAGE_BYTES_MAX;
+use crate::limits::{MESSAGE_BYTES_MAX, NODES_MAX};
+use crate::merkle;
 use crate::mountain::{Node, Peaks};
 use crate::registry::{Account, Commitments, Entry, NodeSet, Place, Registry, Role, Roll};
+use crate::roster::{ChangeFault, Roster};
 use crate::rules::{BlockError, TxError};
 use crate::spec::AdminSet;
-use crate::transaction::{Action, AnchorKind, CheckedTransaction, Enrolment, Sender};
+use crate::transaction::{Action, AnchorKind, CheckedTransaction, Enrolment, Sender, TransactionBody};
 
-/// The state after a block: admins, registry and history.
+/// The state after a block: governance, registry and history.
 #[derive(Debug, Clone)]
 pub struct State {
-    /// Who administers the network, and their next sequence.
+    /// Governance, and the admins' next sequence.
     pub admins: Admins,
     /// Nodes and accounts.
     pub registry: Registry,
@@ -31,17 +34,17 @@ pub struct State {
     pub history: Peaks,
 }
 
-/// The admins with their shared sequence.
+/// Governance with what the ledger keeps beside it, uncommitted: the admins' shared sequence.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Admins {
-    /// Threshold and keys.
-    pub set: AdminSet,
+    /// The committed part.
+    pub governance: Governance,
     /// The sequence that the next admin transaction must have.
     pub next_sequence: u64,
 }
 
 impl Canonical for Admins {
-    const MAX: usize = 4096;
+    const MAX: usize = Governance::MAX + 8;
 }
 
 /// What an accepted transaction did.
@@ -58,6 +61,11 @@ pub enum Outcome {
     RevokedBefore,
     /// Recorded without effect: the node had announced itself before.
     ReadyBefore,
+    /// Recorded without effect: the height it names is not above its own block's, or what it would
+    /// change has taken effect.
+    TooLate,
+    /// Recorded without effect: the roll of nodes has no place left.
+    RollFull,
 }
 
 /// What a block changes.
@@ -65,14 +73,14 @@ pub enum Outcome {
 pub struct StateDelta {
     /// New values of accounts; new places follow the last without a gap.
     pub changes: BTreeMap<Place, Account>,
-    /// The admins, if changed.
+    /// Governance and the admins' sequence, if changed.
     pub admins: Option<Admins>,
     /// One outcome a transaction.
     pub outcomes: Vec<Outcome>,
     /// What the block's header commits to.
     pub commitments: Commitments,
-    /// The node set after the block, if the block changed it.
-    pub node_set: Option<NodeSet>,
+    /// Indices of the transactions that changed governance or nodes, ascending: light clients see them.
+    pub shown: Vec<u32>,
 }
 
 /// What disconnecting a block needs.
@@ -96,11 +104,24 @@ impl Canonical for Undo {
 
 impl State {
     /// A state before any block; history is empty.
-    pub fn new(set: AdminSet, registry: Registry) -> Self {
-        Self { admins: Admins { set, next_sequence: 0 }, registry, history: Peaks::default() }
+    pub fn new(governance: Governance, registry: Registry) -> Self {
+        Self { admins: Admins { governance, next_sequence: 0 }, registry, history: Peaks::default() }
     }
 
-    /// Whether `sender` may send this transaction, its sequence apart: T11 to T15 of SPEC.md.
+    /// The committed root over governance and nodes.
+    pub fn nodes_root(&self) -> Hash256 {
+        let leaf = self.admins.governance.leaf();
+        let leaves = std::iter::once(leaf).chain(self.registry.leaves(Roll::Nodes).iter().copied());
+        merkle::root(&leaves.collect::<Vec<_>>())
+    }
+
+    /// What the headers of the next blocks are held to.
+    pub fn roster(&self) -> Roster {
+        let Admins { governance, next_sequence } = self.admins.clone();
+        Roster { governance, nodes: self.registry.node_set(), admin_sequence: next_sequence }
+    }
+
+    /// Whether `sender` may send this transaction, its sequence apart: T12 to T15 of SPEC.md.
     /// Gives the sequence that would be next.
     pub fn check_sender(&self, transaction: &CheckedTransaction) -> Result<u64, TxError> {
         Draft::new(self, 0).check_sender(transaction)
@@ -158,6 +179,7 @@ pub struct Draft<'a> {
     admitted: BTreeMap<PublicKey, Place>,
     admins: Option<Admins>,
     outcomes: Vec<Outcome>,
+    shown: Vec<u32>,
 }
 
 impl<'a> Draft<'a> {
@@ -170,6 +192,7 @@ impl<'a> Draft<'a> {
             admitted: BTreeMap::new(),
             admins: None,
             outcomes: Vec::new(),
+            shown: Vec::new(),
         }
     }
 
@@ -190,21 +213,9 @@ impl<'a> Draft<'a> {
         self.admins.as_ref().unwrap_or(&self.state.admins)
     }
 
-    /// T11 to T15; gives the sender's next sequence.
+    /// T12 to T15; gives the sender's next sequence.
     fn check_sender(&self, transaction: &CheckedTransaction) -> Result<u64, TxError> {
         let body = transaction.body();
-        match &body.action {
-            Action::SetAdmins { .. }
-            | Action::SetParameters { .. }
-            | Action::Activate { .. }
-            | Action::Succeed { .. } => return Err(TxError::NotActive),
-            Action::Admit { .. }
-            | Action::Revoke { .. }
-            | Action::Enrol(_)
-            | Action::RevokeDevice { .. }
-            | Action::Ready
-            | Action::Anchor(_) => {}
-        }
         match body.sender {
             Sender::Admins => {
                 self.check_admins(transaction)?;
@@ -216,7 +227,7 @@ impl<'a> Draft<'a> {
                     return Err(TxError::SenderRevoked { sender, height });
                 }
                 let role = account.entry.role;
-                if role != wanted_role(&body.action) {
+                if wanted_role(&body.action).is_some_and(|wanted| role != wanted) {
                     return Err(TxError::SenderRole { role });
                 }
                 Ok(account.next_sequence)
@@ -225,7 +236,7 @@ impl<'a> Draft<'a> {
     }
 
     fn check_admins(&self, transaction: &CheckedTransaction) -> Result<(), TxError> {
-        let AdminSet { threshold, keys } = &self.admins().set;
+        let AdminSet { threshold, keys } = &self.admins().governance.admins;
         let approvals = &transaction.get().approvals;
         let mut rest = keys.iter();
         // Each approval's key must stand behind the one before it: distinct and in order of index.
@@ -244,10 +255,42 @@ impl<'a> Draft<'a> {
         if body.sequence != expected {
             return Err(TxError::Sequence { sender: body.sender, found: body.sequence, expected });
         }
-        self.count(body.sender, expected + 1);
-        let outcome = self.effect(body.sender, &body.action);
+        let index = u32::try_from(self.outcomes.len()).expect("a block has few transactions");
+        let (outcome, is_shown) = self.take(body);
         self.outcomes.push(outcome);
+        if is_shown {
+            self.shown.push(index);
+        }
         Ok(outcome)
+    }
+
+    /// Applies a transaction that a header's sender shows to whoever has no state: as [`Self::apply`], but
+    /// sequences that others took in between are not known, and it must change governance or nodes.
+    pub(crate) fn follow(&mut self, transaction: &CheckedTransaction) -> Result<(), ChangeFault> {
+        let body = transaction.body();
+        let expected = self.check_sender(transaction)?;
+        if body.sequence < expected {
+            return Err(TxError::Sequence { sender: body.sender, found: body.sequence, expected }.into());
+        }
+        match self.take(body) {
+            (Outcome::Applied, true) => Ok(()),
+            (outcome, _) => Err(ChangeFault::NoEffect(outcome)),
+        }
+    }
+
+    /// The outcome, and whether governance or nodes changed.
+    fn take(&mut self, body: &TransactionBody) -> (Outcome, bool) {
+        self.count(body.sender, body.sequence + 1);
+        let outcome = self.effect(body.sender, &body.action);
+        let on_nodes = |key: &PublicKey| self.place(key).is_some_and(|place| place.roll == Roll::Nodes);
+        let is_shown = match &body.action {
+            Action::SetAdmins { .. } | Action::SetParameters { .. } | Action::Activate { .. } => true,
+            Action::Admit { key, .. } | Action::Revoke { key, .. } => on_nodes(key),
+            Action::Succeed { successor, .. } => on_nodes(successor),
+            Action::Ready => true,
+            Action::Enrol(_) | Action::RevokeDevice { .. } | Action::Anchor(_) => false,
+        };
+        (outcome, is_shown && outcome == Outcome::Applied)
     }
 
     fn count(&mut self, sender: Sender, next_sequence: u64) {
@@ -263,27 +306,53 @@ impl<'a> Draft<'a> {
 
     fn effect(&mut self, sender: Sender, action: &Action) -> Outcome {
         match (action, sender) {
-            (Action::Admit { role, key }, _) => self.admit(Entry::new(*key, *role, None, self.height)),
-            (Action::Revoke { key, suspect_since }, _) => self.revoke(key, *suspect_since, None),
-            (Action::Enrol(Enrolment { device, .. }), Sender::Key(owner)) => {
+            (Action::Admit { role, key }, Sender::Admins) => {
+                self.admit(Entry::new(*key, *role, None, self.height))
+            }
+            (Action::Revoke { key, suspect_since }, Sender::Admins) => self.revoke(key, *suspect_since, None),
+            (Action::SetAdmins { threshold, keys }, Sender::Admins) => {
+                self.governance_mut().admins = AdminSet { threshold: *threshold, keys: keys.clone() };
+                Outcome::Applied
+            }
+            (Action::SetParameters { parameters, height }, Sender::Admins) => {
+                let (planned, now) = (Planned { tuning: *parameters, height: *height }, self.height);
+                self.governance_mut().plan(planned, now)
+            }
+            (Action::Activate { rule, height }, Sender::Admins) => {
+                let (activation, now) = (Activation { rule: *rule, height: *height }, self.height);
+                self.governance_mut().activate(activation, now)
+            }
+            (Action::Enrol(Enrolment { device, .. }), Sender::Key(controller)) => {
+                let owner = self.line(&controller);
                 self.admit(Entry::new(*device, Role::Device, Some(owner), self.height))
             }
-            (Action::RevokeDevice { device, suspect_since }, Sender::Key(owner)) => {
-                self.revoke(device, *suspect_since, Some(owner))
+            (Action::RevokeDevice { device, suspect_since }, Sender::Key(controller)) => {
+                self.revoke(device, *suspect_since, Some(self.line(&controller)))
             }
+            (Action::Succeed { successor, .. }, Sender::Key(key)) => self.succeed(&key, *successor),
             (Action::Ready, Sender::Key(node)) => self.ready(&node),
             (Action::Anchor(_), _) => Outcome::Applied,
             (
-                Action::Enrol(_)
-                | Action::RevokeDevice { .. }
-                | Action::Ready
+                Action::Admit { .. }
+                | Action::Revoke { .. }
                 | Action::SetAdmins { .. }
                 | Action::SetParameters { .. }
                 | Action::Activate { .. }
-                | Action::Succeed { .. },
+                | Action::Enrol(_)
+                | Action::RevokeDevice { .. }
+                | Action::Succeed { .. }
+                | Action::Ready,
                 _,
-            ) => unreachable!("check_form and check_sender refused it"),
+            ) => unreachable!("check_form refused it"),
         }
+    }
+
+    fn governance_mut(&mut self) -> &mut Governance {
+        &mut self.admins.as_mut().expect("the admins' sequence was counted").governance
+    }
+
+    fn line(&self, key: &PublicKey) -> PublicKey {
+        self.account(key).expect("check_sender found it").1.entry.line()
     }
 
     fn admit(&mut self, entry: Entry) -> Outcome {
@@ -293,17 +362,33 @@ impl<'a> Draft<'a> {
         let roll = Roll::of(entry.role);
         let new = self.admitted.values().filter(|place| place.roll == roll).count();
         let index = self.state.registry.len(roll) + u32::try_from(new).expect("a block has few transactions");
+        if roll == Roll::Nodes && index as usize >= NODES_MAX {
+            return Outcome::RollFull;
+        }
         let place = Place { roll, index };
         self.admitted.insert(entry.key, place);
         self.changes.insert(place, Account { entry, next_sequence: 0 });
         Outcome::Applied
     }
 
+    /// The successor stands for its predecessor: same role and owner, mining if it did.
+    fn succeed(&mut self, key: &PublicKey, successor: PublicKey) -> Outcome {
+        let old = self.account(key).expect("check_sender found it").1.entry.clone();
+        let owner = if old.role == Role::Device { old.owner } else { Some(old.line()) };
+        let ready = old.ready.map(|_| self.height);
+        let outcome = self.admit(Entry { ready, ..Entry::new(successor, old.role, owner, self.height) });
+        if outcome == Outcome::Applied {
+            self.revoke(key, self.height, None);
+        }
+        outcome
+    }
+
     fn revoke(&mut self, key: &PublicKey, suspect_since: u64, owner: Option<PublicKey>) -> Outcome {
         let Some((place, account)) = self.account(key) else {
             return Outcome::NotOwned;
         };
-        if owner.is_some() && account.entry.owner != owner {
+        let is_owned = account.entry.role == Role::Device && account.entry.owner == owner;
+        if owner.is_some() && !is_owned {
             return Outcome::NotOwned;
         }
         if account.entry.revoked.is_some() {
@@ -339,34 +424,37 @@ impl<'a> Draft<'a> {
         set
     }
 
+    /// What the headers behind a block with the transactions so far are held to.
+    pub fn roster(&self) -> Roster {
+        let Admins { governance, next_sequence } = self.admins().clone();
+        Roster { governance, nodes: self.node_set(), admin_sequence: next_sequence }
+    }
+
     /// Ends the draft: what a block with these transactions changes and commits to.
     pub fn finish(self) -> StateDelta {
         let registry = &self.state.registry;
-        let commitments = Commitments {
-            history: self.state.history.root(),
-            nodes: registry.root_with(Roll::Nodes, &self.changes),
-            accounts: registry.root_with(Roll::Accounts, &self.changes),
-        };
-        let node_set = (commitments.nodes != registry.root(Roll::Nodes)).then(|| self.node_set());
-        let Self { changes, admins, outcomes, .. } = self;
-        StateDelta { changes, admins, outcomes, commitments, node_set }
+        let nodes = if self.shown.is_empty() { self.state.nodes_root() } else { self.roster().root() };
+        let accounts = registry.root_with(Roll::Accounts, &self.changes);
+        let commitments = Commitments { history: self.state.history.root(), nodes, accounts };
+        let Self { changes, admins, outcomes, shown, .. } = self;
+        StateDelta { changes, admins, outcomes, commitments, shown }
     }
 }
 
-/// The role whose keys may send an action; admin actions are checked apart.
-fn wanted_role(action: &Action) -> Role {
+/// The role whose keys may send an action; none: any registered key. Admins' actions are checked apart.
+const fn wanted_role(action: &Action) -> Option<Role> {
     match action {
         Action::Anchor(anchor) => match anchor.kind {
-            AnchorKind::Data | AnchorKind::Command => Role::Controller,
-            AnchorKind::Access => Role::Operator,
+            AnchorKind::Data | AnchorKind::Command => Some(Role::Controller),
+            AnchorKind::Access => Some(Role::Operator),
         },
-        Action::Enrol(_) | Action::RevokeDevice { .. } => Role::Controller,
-        Action::Ready
+        Action::Enrol(_) | Action::RevokeDevice { .. } => Some(Role::Controller),
+        Action::Ready => Some(Role::Node),
+        Action::Succeed { .. }
         | Action::Admit { .. }
         | Action::Revoke { .. }
         | Action::SetAdmins { .. }
         | Action::SetParameters { .. }
-        | Action::Activate { .. }
-        | Action::Succeed { .. } => Role::Node,
+        | Action::Activate { .. } => None,
     }
 }

@@ -3,13 +3,18 @@
 //! `txid = SHA-256(canonical bytes, approvals included)`. Each sender has a gap-free sequence, and
 //! the admins share one; (sender, sequence) is a transaction's identity, the txid only its name.
 
+use std::collections::BTreeSet;
+
 use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, Canonical};
+use crate::governance::Tuning;
 use crate::hash::{Hash256, sha256};
 use crate::key::{PublicKey, Purpose, Signature, SigningKey, sign};
-use crate::limits::{ADMINS_MAX, DEVICE_AREA_MAX, DEVICE_KIND_MAX, LEAVES_MAX, TX_BYTES_MAX};
+use crate::limits::{
+    ADMINS_MAX, BLOCK_TIME_RANGE, DEVICE_AREA_MAX, DEVICE_KIND_MAX, LEAVES_MAX, RULES_MAX, TX_BYTES_MAX,
+};
 use crate::registry::Role;
 use crate::rules::TxError;
 
@@ -63,16 +68,16 @@ pub struct Enrolment {
     pub possession: Signature,
 }
 
-/// What a device signs to be enrolled; the preimage names the chain.
+/// What a device signs to be enrolled, and a successor to succeed; the preimage names the chain.
 #[derive(Debug, Clone, PartialEq, Eq, Encode)]
 pub struct PossessionClaim<'a> {
-    /// The controller that may enrol the device.
+    /// The controller that may enrol the device; of a successor, the key that it succeeds.
     pub controller: PublicKey,
-    /// The device's key.
+    /// The device's or successor's key.
     pub device: PublicKey,
-    /// Its kind.
+    /// The device's kind; empty of a successor.
     pub kind: &'a str,
-    /// Its area.
+    /// The device's area; empty of a successor.
     pub area: &'a str,
 }
 
@@ -81,15 +86,6 @@ impl PossessionClaim<'_> {
     pub fn sign(&self, device: &SigningKey, chain_id: &Hash256) -> Signature {
         sign(device, Purpose::Possession, chain_id, &codec::encode(self))
     }
-}
-
-/// Parameters of a network that admins may change.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
-pub struct ParameterChange {
-    /// New block time T in ms.
-    pub block_time_ms: u64,
-    /// New finality depth in blocks; 0 switches it off.
-    pub finality_depth: u64,
 }
 
 /// What a transaction does. The order of the variants is the layout: append only.
@@ -120,7 +116,7 @@ pub enum Action {
     /// Admins change parameters from a height on.
     SetParameters {
         /// The new parameters.
-        parameters: ParameterChange,
+        parameters: Tuning,
         /// Height at which they take effect.
         height: u64,
     },
@@ -144,7 +140,7 @@ pub enum Action {
     Succeed {
         /// The new key.
         successor: PublicKey,
-        /// The new key's signature over the possession claim of the old.
+        /// The new key's signature over a [`PossessionClaim`] that names the old.
         possession: Signature,
     },
     /// A node announces that it will mine.
@@ -224,7 +220,7 @@ impl Transaction {
         sha256(&[&codec::encode(self)])
     }
 
-    /// The stateless rules, cheapest first: T2 to T10 of SPEC.md.
+    /// The stateless rules, cheapest first: T2 to T11 of SPEC.md.
     pub fn check(self, chain_id: &Hash256) -> Result<CheckedTransaction, TxError> {
         let bytes = codec::encode(&self);
         if bytes.len() > TX_BYTES_MAX {
@@ -253,14 +249,22 @@ impl Transaction {
             Action::SetAdmins { threshold, keys } => {
                 let sound = (1..=ADMINS_MAX).contains(&keys.len())
                     && (1..=keys.len()).contains(&(*threshold as usize));
-                if sound { Ok(()) } else { Err(TxError::AdminSet) }
+                let distinct = keys.iter().collect::<BTreeSet<_>>().len() == keys.len();
+                if !sound || !distinct {
+                    return Err(TxError::AdminSet);
+                }
+                keys.iter().try_for_each(|key| Ok(key.check()?))
             }
-            Action::Revoke { .. }
-            | Action::SetParameters { .. }
-            | Action::Activate { .. }
-            | Action::RevokeDevice { .. }
-            | Action::Succeed { .. }
-            | Action::Ready => Ok(()),
+            Action::SetParameters { parameters: Tuning { block_time_ms, .. }, .. } => {
+                let sound = BLOCK_TIME_RANGE.contains(block_time_ms);
+                if sound { Ok(()) } else { Err(TxError::Parameters { found: *block_time_ms }) }
+            }
+            Action::Activate { rule, .. } => {
+                let sound = (1..=RULES_MAX).contains(rule);
+                if sound { Ok(()) } else { Err(TxError::Parameters { found: u64::from(*rule) }) }
+            }
+            Action::Succeed { successor, .. } => Ok(successor.check()?),
+            Action::Revoke { .. } | Action::RevokeDevice { .. } | Action::Ready => Ok(()),
         }
     }
 
@@ -278,14 +282,20 @@ impl Transaction {
         for Approval { key, signature } in &self.approvals {
             key.verify(Purpose::Transaction, chain_id, &body, signature)?;
         }
-        if let (Action::Enrol(enrolment), Sender::Key(controller)) = (&self.body.action, self.body.sender) {
-            let Enrolment { device, kind, area, possession } = enrolment;
-            let claim = PossessionClaim { controller, device: *device, kind, area };
-            device
-                .verify(Purpose::Possession, chain_id, &codec::encode(&claim), possession)
-                .map_err(|_| TxError::Possession { device: *device })?;
-        }
-        Ok(())
+        let Sender::Key(sender) = self.body.sender else {
+            return Ok(());
+        };
+        let (device, kind, area, possession) = match &self.body.action {
+            Action::Enrol(Enrolment { device, kind, area, possession }) => {
+                (*device, &**kind, &**area, possession)
+            }
+            Action::Succeed { successor, possession } => (*successor, "", "", possession),
+            _ => return Ok(()),
+        };
+        let claim = codec::encode(&PossessionClaim { controller: sender, device, kind, area });
+        device
+            .verify(Purpose::Possession, chain_id, &claim, possession)
+            .map_err(|_| TxError::Possession { device })
     }
 }
 

@@ -1,14 +1,14 @@
 //! What nodes say to each other. Every message has one canonical encoding and a bound.
 //!
-//! Transactions and signed headers are gossiped as their own encodings; all else is asked for.
+//! Transactions and links are gossiped as their own encodings; all else is asked for.
 
 use bincode::{Decode, Encode};
 
 use crate::block::Block;
 use crate::codec::Canonical;
 use crate::hash::Hash256;
-use crate::header::SignedHeader;
 use crate::limits::{LEAVES_MAX, MESSAGE_BYTES_MAX, TX_BYTES_MAX};
+use crate::link::Link;
 use crate::target::Work;
 use crate::transaction::Transaction;
 
@@ -28,10 +28,13 @@ pub enum Request {
         /// The blocks' hashes.
         hashes: Vec<Hash256>,
     },
-    /// A batch body by its root.
+    /// A batch body by its root and number of leaves: a level of inner nodes has the root of the leaves
+    /// below it.
     Body {
         /// Root of the batch tree.
         root: Hash256,
+        /// Number of leaves.
+        leaf_count: u32,
     },
 }
 
@@ -59,8 +62,8 @@ pub struct Status {
 pub enum Response {
     /// To [`Request::Status`].
     Status(Status),
-    /// To [`Request::Headers`]: consecutive, oldest first.
-    Headers(Vec<SignedHeader>),
+    /// To [`Request::Headers`]: consecutive, oldest first, as many as fit.
+    Headers(Vec<Link>),
     /// To [`Request::Blocks`]: those that the peer has, in the order asked, as many as fit.
     Blocks(Vec<Block>),
     /// To [`Request::Body`]: the leaf hashes; none if the peer lacks them.

@@ -154,7 +154,7 @@ fn check_device(record: &SignedRecord, proven: &Proven, device: &Entry) -> Resul
     if device.role != Role::Device {
         return Err(EntitlementError::NotADevice { key, role: device.role });
     }
-    if device.owner != Some(proven.sender) {
+    if device.owner != Some(proven.sender_entry.line()) {
         let (owner, sender) = (device.owner, proven.sender);
         return Err(EntitlementError::OtherController { device: key, owner, sender });
     }

@@ -1,0 +1,159 @@
+//! Evidence of misbehaviour: what a key signed and must not have signed. Anyone can check it with the
+//! chain spec alone. It proves the fact, not the intent: a key may have been stolen, or run twice.
+
+use std::collections::BTreeSet;
+
+use bincode::{Decode, Encode};
+use serde::{Deserialize, Serialize};
+
+use crate::codec::{self, Canonical};
+use crate::hash::{Hash256, sha256};
+use crate::header::{SIGNED_HEADER_LEN, SignedHeader};
+use crate::key::PublicKey;
+use crate::limits::TX_BYTES_MAX;
+use crate::rules::{HeaderError, TxError};
+use crate::spec::Network;
+use crate::transaction::{CheckedTransaction, Transaction};
+
+/// Two statements that contradict each other; the one with the smaller hash stands first, so that
+/// one fact has one encoding.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Evidence {
+    /// Two blocks by one miner at one height.
+    Blocks {
+        /// The one with the smaller block hash.
+        first: SignedHeader,
+        /// The other.
+        second: SignedHeader,
+    },
+    /// Two transactions by one sender at one sequence.
+    Transactions {
+        /// The one with the smaller txid.
+        first: Transaction,
+        /// The other.
+        second: Transaction,
+    },
+}
+
+impl Canonical for Evidence {
+    const MAX: usize = {
+        let blocks = 2 * SIGNED_HEADER_LEN;
+        let transactions = 2 * TX_BYTES_MAX;
+        4 + if blocks > transactions { blocks } else { transactions }
+    };
+}
+
+/// What a piece of evidence shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Misbehaviour {
+    /// Two blocks at one height.
+    TwoBlocks,
+    /// Two transactions at one sequence.
+    TwoTransactions,
+}
+
+/// Why evidence shows nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EvidenceError {
+    /// A header breaks a rule that needs no other block.
+    #[error("evidence-header: {0}")]
+    Header(#[from] HeaderError),
+    /// A transaction breaks a rule that needs no state.
+    #[error("evidence-transaction: {0}")]
+    Transaction(#[from] TxError),
+    /// The two do not contradict each other.
+    #[error("evidence-no-conflict: the two do not contradict each other")]
+    NoConflict,
+    /// The one with the larger hash stands first.
+    #[error("evidence-order: the one with the smaller hash must stand first")]
+    Order,
+}
+
+crate::rules::rules!(EvidenceError {
+    Header => "E1" "evidence-header",
+    Transaction => "E2" "evidence-transaction",
+    NoConflict => "E3" "evidence-no-conflict",
+    Order => "E4" "evidence-order",
+});
+
+/// Evidence that holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckedEvidence {
+    evidence: Evidence,
+    offenders: Vec<PublicKey>,
+}
+
+impl Evidence {
+    /// Evidence from two headers, if they contradict each other.
+    pub fn of_headers(one: &SignedHeader, other: &SignedHeader) -> Option<Self> {
+        let (a, b) = (&one.header, &other.header);
+        let conflict = a.miner == b.miner && a.height == b.height && a.hash() != b.hash();
+        let (first, second) = if a.hash() < b.hash() { (one, other) } else { (other, one) };
+        conflict.then(|| Self::Blocks { first: first.clone(), second: second.clone() })
+    }
+
+    /// Evidence from two transactions, if they contradict each other.
+    pub fn of_transactions(one: &CheckedTransaction, other: &CheckedTransaction) -> Option<Self> {
+        let conflict = !doubly_signed(one.get(), other.get()).is_empty();
+        let (first, second) = if one.txid() < other.txid() { (one, other) } else { (other, one) };
+        conflict.then(|| Self::Transactions { first: first.get().clone(), second: second.get().clone() })
+    }
+
+    /// SHA-256 of the canonical bytes: the evidence's name.
+    pub fn id(&self) -> Hash256 {
+        sha256(&[&codec::encode(self)])
+    }
+
+    /// Checks that the evidence holds: E1 to E4 of SPEC.md.
+    pub fn check(self, network: &Network) -> Result<CheckedEvidence, EvidenceError> {
+        let (offenders, in_order) = match &self {
+            Self::Blocks { first, second } => {
+                let (one, other) = (first.clone().check(network)?, second.clone().check(network)?);
+                Self::of_headers(first, second).ok_or(EvidenceError::NoConflict)?;
+                (vec![first.header.miner], one.hash() < other.hash())
+            }
+            Self::Transactions { first, second } => {
+                let one = first.clone().check(&network.chain_id)?;
+                let other = second.clone().check(&network.chain_id)?;
+                let offenders = doubly_signed(first, second);
+                if offenders.is_empty() {
+                    return Err(EvidenceError::NoConflict);
+                }
+                (offenders, one.txid() < other.txid())
+            }
+        };
+        if in_order { Ok(CheckedEvidence { evidence: self, offenders }) } else { Err(EvidenceError::Order) }
+    }
+}
+
+/// Who signed two different bodies at one place; of the admins those who approved both.
+fn doubly_signed(one: &Transaction, other: &Transaction) -> Vec<PublicKey> {
+    let same_place = one.body.sender == other.body.sender && one.body.sequence == other.body.sequence;
+    if !same_place || one.body == other.body {
+        return Vec::new();
+    }
+    let signers: BTreeSet<_> = one.approvals.iter().map(|approval| approval.key).collect();
+    let other = other.approvals.iter().map(|approval| approval.key);
+    other.filter(|key| signers.contains(key)).collect()
+}
+
+impl CheckedEvidence {
+    /// The evidence.
+    pub fn get(&self) -> &Evidence {
+        &self.evidence
+    }
+
+    /// Whose signatures contradict each other.
+    pub fn offenders(&self) -> &[PublicKey] {
+        &self.offenders
+    }
+
+    /// What it shows.
+    pub fn misbehaviour(&self) -> Misbehaviour {
+        match self.evidence {
+            Evidence::Blocks { .. } => Misbehaviour::TwoBlocks,
+            Evidence::Transactions { .. } => Misbehaviour::TwoTransactions,
+        }
+    }
+}
