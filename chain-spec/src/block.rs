@@ -32,6 +32,16 @@ impl Block {
     }
 }
 
+impl Block {
+    /// A block that was checked before it was stored under `hash`: signatures and work are not checked
+    /// again, only that header and transactions belong together and to the hash.
+    pub fn check_stored(self, hash: &Hash256) -> Result<CheckedBlock, BlockError> {
+        let header = self.header.check_stored(hash)?;
+        let transactions = self.transactions.into_iter().map(Transaction::assume_checked).collect();
+        CheckedBlock::assemble(header, transactions)
+    }
+}
+
 /// B2 to B6 for a header that was checked before.
 pub fn check_transactions(
     header: CheckedHeader,

@@ -13,7 +13,7 @@ use crate::key::PublicKey;
 use crate::limits::TX_BYTES_MAX;
 use crate::rules::{HeaderError, TxError};
 use crate::spec::Network;
-use crate::transaction::{CheckedTransaction, Transaction};
+use crate::transaction::Transaction;
 
 /// Two statements that contradict each other; the one with the smaller hash stands first, so that
 /// one fact has one encoding.
@@ -79,10 +79,7 @@ crate::rules::rules!(EvidenceError {
 
 /// Evidence that holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckedEvidence {
-    evidence: Evidence,
-    offenders: Vec<PublicKey>,
-}
+pub struct CheckedEvidence(Evidence);
 
 impl Evidence {
     /// Evidence from two headers, if they contradict each other.
@@ -94,10 +91,27 @@ impl Evidence {
     }
 
     /// Evidence from two transactions, if they contradict each other.
-    pub fn of_transactions(one: &CheckedTransaction, other: &CheckedTransaction) -> Option<Self> {
-        let conflict = !doubly_signed(one.get(), other.get()).is_empty();
+    pub fn of_transactions(one: &Transaction, other: &Transaction) -> Option<Self> {
+        let conflict = !doubly_signed(one, other).is_empty();
         let (first, second) = if one.txid() < other.txid() { (one, other) } else { (other, one) };
-        conflict.then(|| Self::Transactions { first: first.get().clone(), second: second.get().clone() })
+        conflict.then(|| Self::Transactions { first: first.clone(), second: second.clone() })
+    }
+
+    /// What it claims to show.
+    pub const fn misbehaviour(&self) -> Misbehaviour {
+        match self {
+            Self::Blocks { .. } => Misbehaviour::TwoBlocks,
+            Self::Transactions { .. } => Misbehaviour::TwoTransactions,
+        }
+    }
+
+    /// Whose signatures contradict each other, if they hold: the miner, the sender, or the admins that
+    /// approved both.
+    pub fn offenders(&self) -> Vec<PublicKey> {
+        match self {
+            Self::Blocks { first, .. } => vec![first.header.miner],
+            Self::Transactions { first, second } => doubly_signed(first, second),
+        }
     }
 
     /// SHA-256 of the canonical bytes: the evidence's name.
@@ -107,23 +121,21 @@ impl Evidence {
 
     /// Checks that the evidence holds: E1 to E4 of SPEC.md.
     pub fn check(self, network: &Network) -> Result<CheckedEvidence, EvidenceError> {
-        let (offenders, in_order) = match &self {
+        let (conflict, in_order) = match &self {
             Self::Blocks { first, second } => {
                 let (one, other) = (first.clone().check(network)?, second.clone().check(network)?);
-                Self::of_headers(first, second).ok_or(EvidenceError::NoConflict)?;
-                (vec![first.header.miner], one.hash() < other.hash())
+                (Self::of_headers(first, second), one.hash() < other.hash())
             }
             Self::Transactions { first, second } => {
                 let one = first.clone().check(&network.chain_id)?;
                 let other = second.clone().check(&network.chain_id)?;
-                let offenders = doubly_signed(first, second);
-                if offenders.is_empty() {
-                    return Err(EvidenceError::NoConflict);
-                }
-                (offenders, one.txid() < other.txid())
+                (Self::of_transactions(first, second), one.txid() < other.txid())
             }
         };
-        if in_order { Ok(CheckedEvidence { evidence: self, offenders }) } else { Err(EvidenceError::Order) }
+        if conflict.is_none() {
+            return Err(EvidenceError::NoConflict);
+        }
+        if in_order { Ok(CheckedEvidence(self)) } else { Err(EvidenceError::Order) }
     }
 }
 
@@ -141,19 +153,6 @@ fn doubly_signed(one: &Transaction, other: &Transaction) -> Vec<PublicKey> {
 impl CheckedEvidence {
     /// The evidence.
     pub fn get(&self) -> &Evidence {
-        &self.evidence
-    }
-
-    /// Whose signatures contradict each other.
-    pub fn offenders(&self) -> &[PublicKey] {
-        &self.offenders
-    }
-
-    /// What it shows.
-    pub fn misbehaviour(&self) -> Misbehaviour {
-        match self.evidence {
-            Evidence::Blocks { .. } => Misbehaviour::TwoBlocks,
-            Evidence::Transactions { .. } => Misbehaviour::TwoTransactions,
-        }
+        &self.0
     }
 }

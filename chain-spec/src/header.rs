@@ -174,6 +174,17 @@ impl SignedHeader {
             .map_err(HeaderError::Signature)?;
         Ok(CheckedHeader { signed: self, hash, target })
     }
+
+    /// A header that was checked before it was stored under `hash`; work and signature are not checked
+    /// again.
+    pub fn check_stored(self, hash: &Hash256) -> Result<CheckedHeader, HeaderError> {
+        let found = self.header.hash();
+        if found != *hash {
+            return Err(HeaderError::Parent { found, expected: *hash });
+        }
+        let target = Target::from_bits(self.header.bits)?;
+        Ok(CheckedHeader { signed: self, hash: found, target })
+    }
 }
 
 impl Encode for SignedHeader {

@@ -148,6 +148,11 @@ impl Branches {
         if again { self.choose(ledger) } else { Ok(()) }
     }
 
+    /// Every head, the best among them.
+    pub(super) fn heads(&self) -> Vec<Hash256> {
+        self.heads.keys().copied().collect()
+    }
+
     /// A head that leads nowhere.
     pub(super) fn drop_head<V: View>(&mut self, ledger: &Ledger<V>, head: Hash256) -> Result<(), ViewError> {
         self.forget(head);

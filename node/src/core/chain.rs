@@ -1,29 +1,44 @@
 //! Acceptance: headers into branches, blocks onto the tip, most work wins.
 
+use std::sync::Arc;
+
 use dronechain_chain_spec::block::CheckedBlock;
 use dronechain_chain_spec::hash::Hash256;
-use dronechain_chain_spec::header::CheckedHeader;
-use dronechain_chain_spec::rules::{BlockError, HeaderError};
+use dronechain_chain_spec::key::PublicKey;
+use dronechain_chain_spec::link::CheckedLink;
+use dronechain_chain_spec::roster::Roster;
+use dronechain_chain_spec::rules::HeaderError;
+use dronechain_chain_spec::target::{Target, Work};
 
 use super::Core;
 use super::branch::{self, Rank};
 use super::connect::{self, Move};
-use super::event::Action;
+use super::event::{Action, Fault, Peer};
 use super::view::{Stage, StoredHeader, View, ViewError};
 
 /// Checked blocks kept in memory until they connect.
-const FRESH_MAX: usize = 128;
+const FRESH_MAX: usize = 1_024;
 /// Fresh blocks this far below the tip are of lost branches.
 const FRESH_DEPTH: u64 = 64;
-/// Heads beyond the finality depth that are remembered.
-const ALARMS_MAX: usize = 1_024;
-
 /// Blocks of a branch other than the best that are looked at.
 const OTHER_MAX: usize = 128;
+/// A single header is kept if its chain lacks no more than the work of this many blocks like the tip: each
+/// one that is kept cost at least a block's work not long ago.
+const WORTH_BLOCKS: u64 = 64;
+/// A block is new while its time is no more than this many block times ago.
+const LIVE_BLOCK_TIMES: u64 = 12;
+/// And at least this long, in ms.
+const LIVE_MIN_MS: u64 = 60_000;
 
-/// A move of the tip: back to `fork`, then over `path` towards `head`.
+/// A checked block that is not connected yet.
+pub(super) struct Fresh {
+    pub(super) block: CheckedBlock,
+    /// Who served it; none of an own block, or one that has no transactions to serve.
+    from: Option<Peer>,
+}
+
+/// A move of the tip: back to `fork`, then over `path`.
 struct Step {
-    head: Hash256,
     fork: u64,
     path: Vec<Hash256>,
 }
@@ -31,7 +46,7 @@ struct Step {
 /// What became of a header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum HeaderFate {
-    /// New and in order so far.
+    /// New and in order.
     New,
     /// Known before.
     Known,
@@ -41,12 +56,20 @@ pub(super) enum HeaderFate {
     Refused(HeaderError),
     /// A block before it is invalid.
     OnInvalid,
+    /// Its chain has so little work that it is not kept.
+    Light,
 }
 
 impl<V: View> Core<V> {
     /// Takes a header into its branch. The list of checks, cheapest first: known, parent known, parent
-    /// valid, H8 to H11, H12. The miner's turn needs the block: it is checked when it connects.
-    pub(super) fn accept_header(&mut self, header: &CheckedHeader) -> Result<HeaderFate, ViewError> {
+    /// valid, worth keeping, H8 to H12, H13 to H15 and H17 to H19. `is_wanted`: it was asked for, and is
+    /// kept whatever its work.
+    pub(super) fn accept_header(
+        &mut self,
+        link: &CheckedLink,
+        is_wanted: bool,
+    ) -> Result<HeaderFate, ViewError> {
+        let header = link.header();
         let (hash, parent) = (header.hash(), header.header().parent);
         if let Some(stored) = self.ledger.header(&hash)? {
             if stored.stage == Stage::Invalid {
@@ -61,18 +84,97 @@ impl<V: View> Core<V> {
         if before.stage == Stage::Invalid {
             return Ok(HeaderFate::OnInvalid);
         }
-        let rules = header
-            .check_lineage(&self.network, &self.ledger.parent(parent)?)
-            .and_then(|()| header.check_future(&self.network, self.now_ms));
-        if let Err(error) = rules {
-            return Ok(HeaderFate::Refused(error));
-        }
         let work = before.work.saturating_add(header.target().work());
-        let signed = header.signed().clone();
-        let stored = StoredHeader { signed, work, stage: Stage::Header, opening: None };
-        self.ledger.pending.headers.insert(hash, stored.clone());
-        self.consider(hash, parent, &stored)?;
+        if !is_wanted && !self.is_worth(work)? {
+            return Ok(HeaderFate::Light);
+        }
+        let after = match self.check_header(link, &before)? {
+            Ok(after) => after,
+            Err(error) => {
+                self.told_rule(&error);
+                return Ok(HeaderFate::Refused(error));
+            }
+        };
+        self.keep_header(link, &before, work, after)?;
+        self.witness_header(header)?;
         Ok(HeaderFate::New)
+    }
+
+    /// Every rule that a header is held to by the headers before it and the clock. Gives the roster after its
+    /// block, if the block changed it.
+    fn check_header(
+        &mut self,
+        link: &CheckedLink,
+        before: &StoredHeader,
+    ) -> Result<Result<Option<Roster>, HeaderError>, ViewError> {
+        let header = link.header();
+        let parent = header.header().parent;
+        let roster = self.roster_at(before.roster)?;
+        let block_time_ms = roster.block_time_ms(before.height() + 1);
+        let rules = header
+            .check_lineage(&self.network, block_time_ms, &self.ledger.parent(parent)?)
+            .and_then(|()| header.check_future(block_time_ms, self.now_ms));
+        if let Err(error) = rules {
+            return Ok(Err(error));
+        }
+        let mut miners = self.ledger.miners(parent);
+        let after = roster.follow(link, &mut miners);
+        match miners.fault {
+            Some(error) => Err(error),
+            None => Ok(after),
+        }
+    }
+
+    fn keep_header(
+        &mut self,
+        link: &CheckedLink,
+        before: &StoredHeader,
+        work: Work,
+        after: Option<Roster>,
+    ) -> Result<(), ViewError> {
+        let header = link.header();
+        let (hash, parent) = (header.hash(), header.header().parent);
+        let mut stored = StoredHeader {
+            signed: header.signed().clone(),
+            work,
+            stage: Stage::Header,
+            commitments: link.commitments(),
+            roster: before.roster,
+            connected: None,
+        };
+        if let Some(roster) = after {
+            stored.roster = hash;
+            self.ledger.pending.shown.insert(hash, link.shown().to_vec());
+            self.ledger.pending.rosters.insert(hash, roster);
+        }
+        self.ledger.pending.headers.insert(hash, stored.clone());
+        if header.header().tx_count == 0 {
+            // Nothing is left to ask for.
+            let block = CheckedBlock::assemble(header.clone(), Vec::new());
+            self.keep_block(block.expect("no transactions meet every rule about them"), None)?;
+            stored.stage = Stage::Stored;
+        }
+        self.consider(hash, parent, &stored)
+    }
+
+    /// The roster that the block `at` left; the one used last is kept decoded.
+    pub(super) fn roster_at(&mut self, at: Hash256) -> Result<Arc<Roster>, ViewError> {
+        if let Some((known, roster)) = &self.roster
+            && *known == at
+        {
+            return Ok(Arc::clone(roster));
+        }
+        let roster = Arc::new(self.ledger.roster(&at)?);
+        self.roster = Some((at, Arc::clone(&roster)));
+        Ok(roster)
+    }
+
+    /// Whether a chain of this much work may still matter.
+    pub(super) fn is_worth(&self, work: Work) -> Result<bool, ViewError> {
+        let bits = self.ledger.known(&self.tip.hash)?.signed.header.bits;
+        let block = Target::from_bits(bits).expect("stored headers were checked").work();
+        let margin = (0..WORTH_BLOCKS).fold(Work::ZERO, |sum, _| sum.saturating_add(block));
+        Ok(work.saturating_add(margin) >= self.tip.work)
     }
 
     pub(super) fn consider(
@@ -81,59 +183,104 @@ impl<V: View> Core<V> {
         parent: Hash256,
         stored: &StoredHeader,
     ) -> Result<(), ViewError> {
-        if Rank::new(stored.work, hash) > self.tip.rank() && !self.alarmed.contains(&hash) {
+        if Rank::new(stored.work, hash) > self.tip.rank() && !self.finality.is_refused(&hash) {
             self.branches.add(&self.ledger, hash, parent, stored.work)?;
         }
         Ok(())
     }
 
-    /// Stores a block whose header is in a branch.
-    pub(super) fn accept_block(&mut self, block: CheckedBlock) -> Result<HeaderFate, ViewError> {
-        let fate = self.accept_header(block.header())?;
-        if !matches!(fate, HeaderFate::New | HeaderFate::Known) {
-            return Ok(fate);
-        }
+    /// Stores a block whose header is in a branch; false if it is not known.
+    pub(super) fn accept_block(
+        &mut self,
+        block: CheckedBlock,
+        from: Option<Peer>,
+    ) -> Result<bool, ViewError> {
         let hash = block.hash();
-        if self.ledger.known(&hash)?.stage == Stage::Header {
-            let transactions = block.transactions().iter().map(|tx| tx.get().clone()).collect();
-            self.ledger.pending.blocks.insert(hash, transactions);
-            self.ledger.set_stage(&hash, Stage::Stored)?;
-            if self.fresh.len() < FRESH_MAX {
-                self.fresh.insert(hash, block);
-            }
+        match self.ledger.header(&hash)? {
+            None => return Ok(false),
+            Some(stored) if stored.stage == Stage::Header => self.keep_block(block, from)?,
+            Some(_) => {}
         }
-        Ok(fate)
+        Ok(true)
+    }
+
+    fn keep_block(&mut self, block: CheckedBlock, from: Option<Peer>) -> Result<(), ViewError> {
+        let hash = block.hash();
+        let transactions = block.transactions().iter().map(|tx| tx.get().clone()).collect();
+        self.ledger.pending.blocks.insert(hash, transactions);
+        self.ledger.set_stage(&hash, Stage::Stored)?;
+        if self.fresh.len() < FRESH_MAX {
+            self.fresh.insert(hash, Fresh { block, from });
+        }
+        Ok(())
     }
 
     /// Moves the tip along the heaviest branch as far as its blocks are here. A block found invalid is
-    /// marked, and the next best branch is tried.
-    pub(super) fn advance(&mut self) -> Result<Vec<(Hash256, BlockError)>, ViewError> {
-        let mut faults = Vec::new();
-        while let Some(Step { head, fork, path }) = self.next_step()? {
+    /// marked, who served it is penalised, and the next best branch is tried.
+    pub(super) fn advance(&mut self) -> Result<(), ViewError> {
+        while let Some(Step { fork, path }) = self.next_step()? {
             let start = Move::new(self.state.clone(), self.tip);
-            let (change, fault) =
-                connect::follow(&self.ledger, &self.network, start, fork, path, &self.fresh)?;
+            let is_live = self.is_live();
+            let (change, fault) = connect::follow(&self.ledger, start, fork, path, &self.fresh, is_live)?;
             if change.tip.rank() > self.tip.rank() {
                 self.take_over(change)?;
             }
             if let Some((hash, error)) = fault {
-                self.fresh.remove(&hash);
-                self.ledger.set_stage(&hash, Stage::Invalid)?;
-                self.branches.drop_head(&self.ledger, head)?;
-                faults.push((hash, error));
+                let from = self.fresh.remove(&hash).and_then(|fresh| fresh.from);
+                self.out.extend(from.map(|peer| {
+                    let fault = Fault::Block { hash, error: error.clone() };
+                    Action::Penalise { peer, fault }
+                }));
+                self.mark_invalid(hash)?;
             }
         }
         let lowest = self.tip.height.saturating_sub(FRESH_DEPTH);
-        self.fresh.retain(|_, block| block.header().header().height > lowest);
-        Ok(faults)
+        self.fresh.retain(|_, fresh| fresh.block.header().header().height > lowest);
+        Ok(())
+    }
+
+    /// Whether a block with a given time is new by our clock.
+    fn is_live(&self) -> impl Fn(u64) -> bool + use<V> {
+        let block_time_ms = self.tuning().block_time_ms;
+        let oldest_ms = self.now_ms.saturating_sub((LIVE_BLOCK_TIMES * block_time_ms).max(LIVE_MIN_MS));
+        move |time_ms| time_ms >= oldest_ms
+    }
+
+    /// Marks a refuted block, and what is known to be built on it.
+    pub(super) fn mark_invalid(&mut self, hash: Hash256) -> Result<(), ViewError> {
+        self.ledger.set_stage(&hash, Stage::Invalid)?;
+        for head in self.branches.heads() {
+            let mut above = Vec::new();
+            let mut at = head;
+            loop {
+                let stored = self.ledger.known(&at)?;
+                if stored.stage == Stage::Invalid {
+                    break;
+                }
+                if self.ledger.is_active(&at, stored.height())? {
+                    above.clear();
+                    break;
+                }
+                above.push(at);
+                at = stored.signed.header.parent;
+            }
+            let leads_there = at == hash || !above.is_empty();
+            for block in above {
+                self.fresh.remove(&block);
+                self.ledger.set_stage(&block, Stage::Invalid)?;
+            }
+            if leads_there {
+                self.branches.drop_head(&self.ledger, head)?;
+            }
+        }
+        Ok(())
     }
 
     /// The next move that outranks the tip with blocks that are here: along the best branch, or, while
     /// its blocks are not here, along another.
     fn next_step(&mut self) -> Result<Option<Step>, ViewError> {
         while let Some((fork, head)) = self.branches.best().map(|best| (best.fork, best.head())) {
-            if self.is_beyond_finality(fork) {
-                self.alarm(head, fork)?;
+            if self.is_refused(fork, head)? {
                 continue;
             }
             let stored = self.branches.stored(&self.ledger)?;
@@ -141,13 +288,13 @@ impl<V: View> Core<V> {
             let here: Vec<_> = best.hashes.iter().take(stored).copied().collect();
             let path = self.path_to_follow(fork, here)?;
             if !path.is_empty() {
-                return Ok(Some(Step { head, fork, path }));
+                return Ok(Some(Step { fork, path }));
             }
             break;
         }
         for head in self.branches.others() {
             let Some((fork, hashes)) = branch::walk(&self.ledger, head, OTHER_MAX)? else { continue };
-            if self.is_beyond_finality(fork) {
+            if self.is_refused(fork, head)? {
                 continue;
             }
             let mut here = Vec::new();
@@ -159,7 +306,7 @@ impl<V: View> Core<V> {
             }
             let path = self.path_to_follow(fork, here)?;
             if !path.is_empty() {
-                return Ok(Some(Step { head, fork, path }));
+                return Ok(Some(Step { fork, path }));
             }
         }
         Ok(None)
@@ -183,18 +330,6 @@ impl<V: View> Core<V> {
         Ok(here)
     }
 
-    fn is_beyond_finality(&self, fork: u64) -> bool {
-        let depth = self.network.finality_depth;
-        depth > 0 && self.tip.height - fork > depth
-    }
-
-    fn alarm(&mut self, tip: Hash256, fork_height: u64) -> Result<(), ViewError> {
-        if self.alarmed.len() < ALARMS_MAX && self.alarmed.insert(tip) {
-            self.out.push(Action::FinalityAlarm { tip, fork_height });
-        }
-        self.branches.drop_head(&self.ledger, tip)
-    }
-
     fn take_over(&mut self, change: Move) -> Result<(), ViewError> {
         let disconnected = change.disconnected.len() as u64;
         let finished = change.finish(&mut self.ledger);
@@ -203,6 +338,7 @@ impl<V: View> Core<V> {
         for block in &finished.connected {
             self.fresh.remove(&block.hash());
             self.want_bodies(block)?;
+            self.witness_transactions(block, &finished.returned)?;
         }
         self.return_to_pool(finished.returned)?;
         self.branches.tip_moved(&self.ledger, self.tip.hash, self.tip.height, self.tip.work)?;
@@ -210,5 +346,27 @@ impl<V: View> Core<V> {
         self.hold(Action::TipMoved { hash, height, disconnected });
         self.new_template();
         Ok(())
+    }
+
+    /// A rule that only a newer version knows is told once.
+    fn told_rule(&mut self, error: &HeaderError) {
+        if let HeaderError::RuleUnknown { rule, since } = *error
+            && self.upgrade_needed.replace((rule, since)) != Some((rule, since))
+        {
+            self.out.push(Action::UpgradeNeeded { rule, since });
+        }
+    }
+
+    /// The keys of admitted nodes that one miner has had: see [`Roster`].
+    pub(super) fn is_turn_of(&self, miner: &PublicKey, roster: &Roster) -> Result<bool, ViewError> {
+        let height = self.tip.height + 1;
+        let line = roster.nodes.line(miner);
+        let before = usize::try_from(roster.nodes.spacing(height) - 1).expect("nodes are counted in u32");
+        let mut miners = self.ledger.miners(self.tip.hash);
+        let made_one = miners.by_ref().take(before).any(|earlier| line.contains(&earlier));
+        match miners.fault {
+            Some(error) => Err(error),
+            None => Ok(!made_one && roster.nodes.check_member(*miner, height).is_ok()),
+        }
     }
 }

@@ -6,18 +6,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dronechain_chain_spec::block::CheckedBlock;
-use dronechain_chain_spec::chain::NodeUpdate;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::registry::{Place, Roll};
 use dronechain_chain_spec::rules::BlockError;
-use dronechain_chain_spec::spec::Network;
 use dronechain_chain_spec::state::{State, Undo};
 use dronechain_chain_spec::target::Work;
 use dronechain_chain_spec::transaction::Transaction;
 
 use super::branch::Rank;
+use super::chain::Fresh;
 use super::ledger::Ledger;
-use super::view::{Moved, Opening, Stage, StateChanges, StoredHeader, View, ViewError};
+use super::view::{Connected, Moved, Opening, Stage, StateChanges, StoredHeader, View, ViewError};
 
 /// Blocks that one tip change connects at most.
 pub(super) const CONNECT_MAX: usize = 1_000;
@@ -28,7 +27,7 @@ pub(super) struct Tip {
     pub(super) hash: Hash256,
     pub(super) height: u64,
     pub(super) work: Work,
-    /// See [`Opening::accounts_since`].
+    /// What is known of it.
     pub(super) opening: Opening,
 }
 
@@ -63,7 +62,6 @@ pub(super) struct Move {
     lengths: [u32; 2],
     headers: BTreeMap<Hash256, StoredHeader>,
     undos: BTreeMap<Hash256, Undo>,
-    node_updates: BTreeMap<Hash256, NodeUpdate>,
     history_nodes: BTreeMap<(u8, u64), Hash256>,
     height_before: u64,
     admins_changed: bool,
@@ -83,7 +81,6 @@ impl Move {
             lengths,
             headers: BTreeMap::new(),
             undos: BTreeMap::new(),
-            node_updates: BTreeMap::new(),
             history_nodes: BTreeMap::new(),
             height_before: tip.height,
             admins_changed: false,
@@ -101,38 +98,35 @@ impl Move {
         self.disconnected.push(Moved { hash, height, transactions, outcomes: Vec::new() });
         let parent = ledger.known(&hash)?.signed.header.parent;
         let stored = ledger.known(&parent)?;
-        let opening = stored.opening.ok_or_else(|| ViewError(format!("opening of {parent} is missing")))?;
+        let opening = stored.opening().ok_or_else(|| ViewError(format!("opening of {parent} is missing")))?;
         self.tip = Tip { hash: parent, height: height - 1, work: stored.work, opening };
         Ok(())
     }
 
-    /// Connects `block` on the tip under every rule that needs the state: B5 to B7, H13 to H15.
-    pub(super) fn connect<V: View>(&mut self, ledger: &Ledger<V>, block: CheckedBlock) -> Result<(), Stop> {
+    /// Connects `block` on the tip under every rule that needs the state: B6 and B7. Its header was checked
+    /// when it was accepted. `is_live`: it is connected while it is new.
+    pub(super) fn connect<V: View>(
+        &mut self,
+        ledger: &Ledger<V>,
+        block: CheckedBlock,
+        is_live: impl Fn(u64) -> bool,
+    ) -> Result<(), Stop> {
         let hash = block.hash();
-        let invalid = |error| Stop::Invalid { hash, error };
-        let delta = self.state.execute(&block).map_err(invalid)?;
+        let delta = self.state.execute(&block).map_err(|error| Stop::Invalid { hash, error })?;
         let height = self.tip.height + 1;
-        let nodes = delta.node_set.clone().unwrap_or_else(|| self.state.registry.node_set());
-        let miners = ledger.ancestors(self.tip.hash, nodes.spacing(height) - 1)?;
-        let miners = miners.into_iter().map(|header| header.miner);
-        block.header().check_miner(&nodes, miners).map_err(|error| invalid(error.into()))?;
-
         let (undo, completed) = self.state.advance(&delta, hash);
         self.touched.extend(delta.changes.keys().copied());
         self.admins_changed |= delta.admins.is_some();
         self.undos.insert(hash, undo);
         self.history_nodes.extend(completed.into_iter().map(|node| ((node.level, node.position), node.hash)));
         let commitments = delta.commitments;
-        if let Some(nodes) = delta.node_set {
-            let (history, accounts) = (commitments.history, commitments.accounts);
-            self.node_updates.insert(hash, NodeUpdate { history, accounts, nodes });
-        }
         let same = commitments.accounts == self.tip.opening.commitments.accounts;
         let accounts_since = if same { self.tip.opening.accounts_since } else { height };
-        let opening = Opening { commitments, accounts_since };
+        let live = self.tip.opening.live + u64::from(is_live(block.header().header().time_ms));
+        let opening = Opening { commitments, accounts_since, live };
         let mut stored = ledger.known(&hash)?;
         stored.stage = Stage::Valid;
-        stored.opening = Some(opening);
+        stored.connected = Some(Connected { accounts_since, live });
         self.tip = Tip { hash, height, work: stored.work, opening };
         self.headers.insert(hash, stored);
         let transactions = block.transactions().iter().map(|tx| tx.get().clone()).collect();
@@ -148,7 +142,6 @@ impl Move {
         let pending = &mut ledger.pending;
         pending.headers.append(&mut self.headers);
         pending.undos.append(&mut self.undos);
-        pending.node_updates.append(&mut self.node_updates);
         pending.history_nodes.append(&mut self.history_nodes);
         for height in self.tip.height + 1..=self.height_before {
             pending.active.insert(height, None);
@@ -214,11 +207,11 @@ fn merge_state(into: &mut StateChanges, mut from: StateChanges) {
 /// which is told.
 pub(super) fn follow<V: View>(
     ledger: &Ledger<V>,
-    network: &Network,
     start: Move,
     fork: u64,
     path: Vec<Hash256>,
-    fresh: &BTreeMap<Hash256, CheckedBlock>,
+    fresh: &BTreeMap<Hash256, Fresh>,
+    is_live: impl Fn(u64) -> bool,
 ) -> Result<(Move, Option<(Hash256, BlockError)>), ViewError> {
     let mut change = start;
     while change.tip.height > fork {
@@ -226,10 +219,10 @@ pub(super) fn follow<V: View>(
     }
     for hash in path {
         let block = match fresh.get(&hash) {
-            Some(block) => block.clone(),
-            None => ledger.block(&hash, network)?,
+            Some(fresh) => fresh.block.clone(),
+            None => ledger.block(&hash)?,
         };
-        match change.connect(ledger, block) {
+        match change.connect(ledger, block, &is_live) {
             Ok(()) => {}
             Err(Stop::Invalid { hash, error }) => return Ok((change, Some((hash, error)))),
             Err(Stop::View(error)) => return Err(error),

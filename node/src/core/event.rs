@@ -6,11 +6,16 @@
 use std::fmt;
 
 use dronechain_chain_spec::block::CheckedBlock;
+use dronechain_chain_spec::evidence::Misbehaviour;
 use dronechain_chain_spec::hash::Hash256;
-use dronechain_chain_spec::header::{CheckedHeader, Header, SignedHeader};
+use dronechain_chain_spec::header::{CheckedHeader, Header};
+use dronechain_chain_spec::key::PublicKey;
+use dronechain_chain_spec::link::{CheckedLink, Link};
 use dronechain_chain_spec::rules::{BlockError, HeaderError, TxError};
 use dronechain_chain_spec::transaction::{CheckedTransaction, Transaction};
 use dronechain_chain_spec::wire::{Request, Status};
+
+use super::view::{BatchId, Rival};
 
 /// A connected peer: a number that the shell gives each connection's peer, never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,19 +33,24 @@ pub struct RequestId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(pub u64);
 
-/// A batch body whose leaves hash to its root, without duplicates and within the limit.
+/// A batch body whose leaves are as many as wanted and hash to the root, without duplicates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckedBody {
-    root: Hash256,
+    id: BatchId,
     leaves: Vec<Hash256>,
 }
 
 /// Why a batch body is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
-    /// Empty or too large.
-    #[error("body-size: {0} leaves")]
-    Size(usize),
+    /// Another number of leaves than wanted, or too many.
+    #[error("body-size: {found} leaves, wanted {expected}")]
+    Size {
+        /// Leaves found.
+        found: usize,
+        /// Leaves wanted.
+        expected: u32,
+    },
     /// A leaf stands twice.
     #[error("body-duplicate: leaf {0} stands twice")]
     Duplicate(Hash256),
@@ -55,11 +65,12 @@ pub enum BodyError {
 }
 
 impl CheckedBody {
-    /// Checks `leaves` against the root that they should have.
-    pub fn check(root: Hash256, leaves: Vec<Hash256>) -> Result<Self, BodyError> {
+    /// Checks `leaves` against the batch that they should be.
+    pub fn check(id: BatchId, leaves: Vec<Hash256>) -> Result<Self, BodyError> {
         use dronechain_chain_spec::{limits::LEAVES_MAX, merkle};
-        if leaves.is_empty() || leaves.len() > LEAVES_MAX as usize {
-            return Err(BodyError::Size(leaves.len()));
+        let (found, expected) = (leaves.len(), id.leaf_count);
+        if found != expected as usize || !(1..=LEAVES_MAX).contains(&expected) {
+            return Err(BodyError::Size { found, expected });
         }
         let mut sorted = leaves.clone();
         sorted.sort_unstable();
@@ -67,15 +78,15 @@ impl CheckedBody {
             return Err(BodyError::Duplicate(pair[0]));
         }
         let found = merkle::root(&leaves);
-        if found != root {
-            return Err(BodyError::Root { found, expected: root });
+        if found != id.root {
+            return Err(BodyError::Root { found, expected: id.root });
         }
-        Ok(Self { root, leaves })
+        Ok(Self { id, leaves })
     }
 
-    /// The root.
-    pub fn root(&self) -> Hash256 {
-        self.root
+    /// The batch.
+    pub fn id(&self) -> BatchId {
+        self.id
     }
 
     /// The leaves in order of collection.
@@ -95,7 +106,7 @@ pub enum Answer {
     /// The peer's tip.
     Status(Status),
     /// Headers in the order in which they came.
-    Headers(Vec<CheckedHeader>),
+    Headers(Vec<CheckedLink>),
     /// Blocks in the order in which they came.
     Blocks(Vec<CheckedBlock>),
     /// A body; none if the peer lacks it.
@@ -135,8 +146,8 @@ pub enum Event {
         peer: Peer,
         /// What to judge.
         gossip: GossipId,
-        /// The header.
-        header: CheckedHeader,
+        /// The header with what it shows of its block.
+        link: CheckedLink,
     },
     /// A peer answered a request.
     Answered {
@@ -171,7 +182,12 @@ pub enum Fault {
     /// A header that breaks a rule.
     Header(HeaderError),
     /// A block that breaks a rule.
-    Block(BlockError),
+    Block {
+        /// The block.
+        hash: Hash256,
+        /// The rule.
+        error: BlockError,
+    },
     /// A transaction that breaks a stateless rule.
     Transaction(TxError),
     /// A batch body that is not what was asked for.
@@ -185,7 +201,7 @@ impl fmt::Display for Fault {
         match self {
             Self::Undecodable(why) => write!(f, "undecodable: {why}"),
             Self::Header(error) => error.fmt(f),
-            Self::Block(error) => error.fmt(f),
+            Self::Block { hash, error } => write!(f, "block {hash}: {error}"),
             Self::Transaction(error) => error.fmt(f),
             Self::Body(error) => error.fmt(f),
             Self::Unasked => f.write_str("an answer to what was not asked"),
@@ -266,7 +282,7 @@ pub enum Action {
     /// Gossip a transaction.
     GossipTransaction(Transaction),
     /// Gossip a header.
-    GossipHeader(SignedHeader),
+    GossipHeader(Link),
     /// Judge a gossiped message.
     Judge {
         /// Which.
@@ -299,13 +315,28 @@ pub enum Action {
         /// Blocks that left the active chain.
         disconnected: u64,
     },
-    /// A heavier chain was refused because it leaves below the finality depth: both sides need an
-    /// operator.
+    /// Another chain leaves ours below the finality depth: both sides need an operator.
     FinalityAlarm {
-        /// The heavier tip.
-        tip: Hash256,
-        /// Height of the last common block.
-        fork_height: u64,
+        /// The other chain's first block that is not ours: its name.
+        rival: Hash256,
+        /// What is known of it.
+        known: Rival,
+    },
+    /// Somebody contradicted itself; the evidence is durable.
+    Evidence {
+        /// Its name.
+        id: Hash256,
+        /// Whose signatures contradict each other.
+        offenders: Vec<PublicKey>,
+        /// What they did.
+        misbehaviour: Misbehaviour,
+    },
+    /// The admins activated a rule that this version does not know: it cannot go on beyond that height.
+    UpgradeNeeded {
+        /// The rule's number.
+        rule: u32,
+        /// Height of its activation.
+        since: u64,
     },
     /// A peer's clock and ours differ by more than a block may be ahead.
     ClockWarning {

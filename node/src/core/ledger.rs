@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use dronechain_chain_spec::block::{Block, CheckedBlock};
 use dronechain_chain_spec::hash::Hash256;
-use dronechain_chain_spec::header::{Header, Parent};
-use dronechain_chain_spec::spec::Network;
+use dronechain_chain_spec::header::Parent;
+use dronechain_chain_spec::key::PublicKey;
+use dronechain_chain_spec::roster::Roster;
 use dronechain_chain_spec::state::Undo;
 use dronechain_chain_spec::transaction::Transaction;
 
-use super::view::{Changes, Stage, StoredHeader, View, ViewError};
+use super::view::{BatchId, Changes, Conflict, Stage, StoredHeader, View, ViewError};
 
 /// The committed view under the changes being committed and those being collected.
 pub(super) struct Ledger<V> {
@@ -87,8 +88,22 @@ impl<V: View> Ledger<V> {
         transactions.ok_or_else(|| ViewError(format!("transactions of block {hash} are missing")))
     }
 
-    pub(super) fn has_body(&self, root: &Hash256) -> Result<bool, ViewError> {
-        Ok(self.layers().any(|layer| layer.bodies.contains_key(root)) || self.view.has_body(root)?)
+    pub(super) fn has_body(&self, batch: &BatchId) -> Result<bool, ViewError> {
+        Ok(self.layers().any(|layer| layer.bodies.contains_key(batch)) || self.view.has_body(batch)?)
+    }
+
+    /// The roster that the block `at` left.
+    pub(super) fn roster(&self, at: &Hash256) -> Result<Roster, ViewError> {
+        let roster = match self.layers().find_map(|layer| layer.rosters.get(at)) {
+            Some(roster) => Some(roster.clone()),
+            None => self.view.roster(at)?,
+        };
+        roster.ok_or_else(|| ViewError(format!("roster of block {at} is missing")))
+    }
+
+    pub(super) fn has_evidence(&self, conflict: &Conflict) -> Result<bool, ViewError> {
+        let pending = self.layers().any(|layer| layer.evidence.contains_key(conflict));
+        Ok(pending || self.view.has_evidence(conflict)?)
     }
 
     /// Height at which the active chain holds a transaction.
@@ -105,10 +120,10 @@ impl<V: View> Ledger<V> {
         self.view.transaction_height(txid)
     }
 
-    /// A stored block, checked again: its checked form is only kept while it is fresh.
-    pub(super) fn block(&self, hash: &Hash256, network: &Network) -> Result<CheckedBlock, ViewError> {
+    /// A stored block. It was checked before it was stored, so its signatures are not checked again.
+    pub(super) fn block(&self, hash: &Hash256) -> Result<CheckedBlock, ViewError> {
         let block = Block { header: self.known(hash)?.signed, transactions: self.transactions(hash)? };
-        block.check(network).map_err(|error| ViewError(format!("stored block {hash}: {error}")))
+        block.check_stored(hash).map_err(|error| ViewError(format!("stored block {hash}: {error}")))
     }
 
     /// A block as the parent of the next.
@@ -121,19 +136,9 @@ impl<V: View> Ledger<V> {
         Ok(stored.as_parent(hash, before.as_ref()))
     }
 
-    /// Up to `count` headers from `hash` backwards, newest first, genesis left out.
-    pub(super) fn ancestors(&self, hash: Hash256, count: u64) -> Result<Vec<Header>, ViewError> {
-        let mut headers = Vec::new();
-        let mut at = hash;
-        for _ in 0..count {
-            let header = self.known(&at)?.signed.header;
-            if header.height == 0 {
-                break;
-            }
-            at = header.parent;
-            headers.push(header);
-        }
-        Ok(headers)
+    /// The miners from block `at` backwards, newest first, genesis left out.
+    pub(super) const fn miners(&self, at: Hash256) -> Miners<'_, V> {
+        Miners { ledger: self, at, fault: None }
     }
 
     /// Moves a block on to `stage`; never back from `Valid`.
@@ -144,5 +149,30 @@ impl<V: View> Ledger<V> {
             self.pending.headers.insert(*hash, stored);
         }
         Ok(())
+    }
+}
+
+/// Miners along a chain, read one by one. A read that fails ends them; see `fault` then.
+pub(super) struct Miners<'a, V> {
+    ledger: &'a Ledger<V>,
+    at: Hash256,
+    pub(super) fault: Option<ViewError>,
+}
+
+impl<V: View> Iterator for Miners<'_, V> {
+    type Item = PublicKey;
+
+    fn next(&mut self) -> Option<PublicKey> {
+        match self.ledger.known(&self.at) {
+            Ok(stored) if stored.height() == 0 => None,
+            Ok(stored) => {
+                self.at = stored.signed.header.parent;
+                Some(stored.signed.header.miner)
+            }
+            Err(error) => {
+                self.fault = Some(error);
+                None
+            }
+        }
     }
 }

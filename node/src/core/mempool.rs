@@ -14,8 +14,10 @@ use super::event::SubmitError;
 
 /// Sequences that a sender may be ahead of the chain.
 pub(super) const AHEAD_MAX: u64 = 256;
-/// Transactions in the mempool.
+/// Transactions in the mempool, those apart that blocks gave back.
 pub(super) const POOL_MAX: usize = 20_000;
+/// Transactions of one sender that a template takes at most: the rest waits for the next.
+const QUOTA: usize = 64;
 
 /// How a transaction stands to the mempool.
 pub(super) enum Admission {
@@ -25,6 +27,15 @@ pub(super) enum Admission {
     Here,
     /// Its sequence is behind the chain's: it is included, or another is.
     Past(TxError),
+}
+
+/// Where a transaction comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// A client, or a peer.
+    Outside,
+    /// A block that left the active chain, or the durable mempool at a start.
+    Returned,
 }
 
 struct Waiting {
@@ -42,11 +53,18 @@ impl Mempool {
         self.waiting.len()
     }
 
-    /// Whether `transaction` may enter, by the state at the tip.
+    /// The transaction that waits at a place.
+    pub(super) fn get(&self, sender: Sender, sequence: u64) -> Option<&CheckedTransaction> {
+        self.waiting.get(&(sender, sequence)).map(|waiting| &waiting.transaction)
+    }
+
+    /// Whether `transaction` may enter, by the state at the tip. One that leaves with its block may come back
+    /// however many of its sender's come back with it.
     pub(super) fn admission(
         &self,
         state: &State,
         transaction: &CheckedTransaction,
+        origin: Origin,
     ) -> Result<Admission, SubmitError> {
         let (sender, found) = (transaction.body().sender, transaction.body().sequence);
         let expected = state.check_sender(transaction)?;
@@ -59,13 +77,12 @@ impl Mempool {
             let same = holder == transaction.txid();
             return if same { Ok(Admission::Here) } else { Err(SubmitError::SequenceTaken { holder }) };
         }
-        if found - expected >= AHEAD_MAX {
-            return Err(out_of_sequence.into());
+        match origin {
+            Origin::Returned => Ok(Admission::New),
+            Origin::Outside if found - expected >= AHEAD_MAX => Err(out_of_sequence.into()),
+            Origin::Outside if self.waiting.len() >= POOL_MAX => Err(SubmitError::MempoolFull),
+            Origin::Outside => Ok(Admission::New),
         }
-        if self.waiting.len() >= POOL_MAX {
-            return Err(SubmitError::MempoolFull);
-        }
-        Ok(Admission::New)
     }
 
     pub(super) fn insert(&mut self, transaction: CheckedTransaction, now_ms: u64) {
@@ -113,7 +130,7 @@ impl Mempool {
                 break;
             }
         }
-        while !queues.is_empty() {
+        for _ in 0..QUOTA {
             queues.retain(|_, queue| queue.pop().is_some_and(|transaction| selection.take(transaction)));
         }
         selection.chosen

@@ -6,8 +6,8 @@ use dronechain_chain_spec::block::CheckedBlock;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::header::{CheckedHeader, Header, VERSION};
 use dronechain_chain_spec::key::PublicKey;
+use dronechain_chain_spec::link::Link;
 use dronechain_chain_spec::merkle;
-use dronechain_chain_spec::registry::NodeSet;
 use dronechain_chain_spec::state::Draft;
 use dronechain_chain_spec::transaction::CheckedTransaction;
 
@@ -82,7 +82,9 @@ impl<V: View> Core<V> {
         let parent = self.ledger.parent(self.tip.hash).ok()?;
         let mut draft = Draft::new(&self.state, height);
         let transactions = self.pool.select(&mut draft);
-        if !self.is_turn(&miner, height, &draft.node_set()) {
+        let roster = draft.roster();
+        let knows_rules = self.state.admins.governance.check_rules(height).is_ok();
+        if !knows_rules || !self.is_turn_of(&miner, &roster).ok()? {
             return None;
         }
         let commitments = draft.finish().commitments.hash();
@@ -95,18 +97,12 @@ impl<V: View> Core<V> {
             commitments,
             tx_count: u32::try_from(txids.len()).expect("a block has few transactions"),
             time_ms: self.now_ms.max(parent.time_ms + 1),
-            bits: parent.next_bits(&self.network),
+            bits: parent.next_bits(&self.network, self.tuning().block_time_ms),
             network: self.network.tag,
             miner,
             nonce: 0,
         };
         Some((header, transactions))
-    }
-
-    fn is_turn(&self, miner: &PublicKey, height: u64, nodes: &NodeSet) -> bool {
-        let ready = nodes.entry(miner).is_some_and(|entry| entry.may_mine(height));
-        let before = self.ledger.ancestors(self.tip.hash, nodes.spacing(height) - 1);
-        ready && before.is_ok_and(|before| before.iter().all(|header| header.miner != *miner))
     }
 
     /// A find: the block is stored, connected and told.
@@ -116,13 +112,20 @@ impl<V: View> Core<V> {
         else {
             return Ok(());
         };
-        let signed = found.signed().clone();
         let Ok(block) = CheckedBlock::assemble(found, transactions.clone()) else {
             return Ok(());
         };
-        if self.accept_block(block)? == HeaderFate::New {
+        let Ok(delta) = self.state.execute(&block) else {
+            return Ok(());
+        };
+        let link = Link::of(&block, &delta);
+        let Ok(checked) = link.clone().check_shown(block.header().clone(), &self.network) else {
+            return Ok(());
+        };
+        if self.accept_header(&checked, true)? == HeaderFate::New {
+            self.accept_block(block, None)?;
             self.advance()?;
-            self.hold(Action::GossipHeader(signed));
+            self.hold(Action::GossipHeader(link));
         }
         Ok(())
     }

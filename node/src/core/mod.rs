@@ -9,6 +9,7 @@ mod branch;
 mod chain;
 mod connect;
 pub mod event;
+mod finality;
 mod ledger;
 mod mempool;
 mod mining;
@@ -16,28 +17,34 @@ mod peers;
 mod pool;
 mod sync;
 pub mod view;
+mod witness;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dronechain_chain_spec::block::CheckedBlock;
+use dronechain_chain_spec::governance::Tuning;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::registry::Registry;
+use dronechain_chain_spec::roster::Roster;
 use dronechain_chain_spec::spec::Network;
 use dronechain_chain_spec::state::State;
 use dronechain_chain_spec::target::Work;
 use dronechain_chain_spec::transaction::Transaction;
 
 use branch::Branches;
+use chain::Fresh;
 use connect::Tip;
 use event::{Action, Event};
+use finality::Finality;
 use ledger::Ledger;
 use mempool::Mempool;
 use mining::Mining;
 use peers::{Peers, Wanted};
 use pool::BodyWaits;
-use view::{Changes, Opening, View, ViewError};
+pub use pool::MissingBody;
+use view::{BatchId, Changes, Opening, Rival, View, ViewError};
+use witness::Witness;
 
 /// What the core starts from, as the store loaded it.
 pub struct Start {
@@ -49,6 +56,10 @@ pub struct Start {
     pub pool: Vec<Transaction>,
     /// The key that blocks are mined for; none: templates are not made.
     pub miner: Option<PublicKey>,
+    /// Chains beyond the finality depth that were told of, by their first block that is not ours.
+    pub rivals: BTreeMap<Hash256, Rival>,
+    /// A block whose chain the operator wants followed, however deep it leaves ours.
+    pub follow: Option<Hash256>,
 }
 
 /// The node's deciding part.
@@ -59,9 +70,13 @@ pub struct Core<V> {
     tip: Tip,
     branches: Branches,
     /// Blocks checked lately, not connected yet.
-    fresh: BTreeMap<Hash256, CheckedBlock>,
-    /// Heads beyond the finality depth, told once each.
-    alarmed: BTreeSet<Hash256>,
+    fresh: BTreeMap<Hash256, Fresh>,
+    /// The roster that was used last, and the block that left it.
+    roster: Option<(Hash256, Arc<Roster>)>,
+    finality: Finality,
+    witness: Witness,
+    /// A rule that only a newer version knows, and from which height.
+    upgrade_needed: Option<(u32, u64)>,
     pool: Mempool,
     body_waits: BodyWaits,
     peers: Peers,
@@ -84,7 +99,7 @@ impl<V: View> Core<V> {
         let ledger = Ledger::new(view);
         let stored = ledger.known(&start.tip)?;
         let opening =
-            stored.opening.ok_or_else(|| ViewError(format!("opening of tip {} is missing", start.tip)))?;
+            stored.opening().ok_or_else(|| ViewError(format!("the tip {} was not connected", start.tip)))?;
         let tip = Tip { hash: start.tip, height: stored.signed.header.height, work: stored.work, opening };
         let mut core = Self {
             network,
@@ -93,7 +108,10 @@ impl<V: View> Core<V> {
             tip,
             branches: Branches::default(),
             fresh: BTreeMap::new(),
-            alarmed: BTreeSet::new(),
+            roster: None,
+            finality: Finality::new(start.rivals, start.follow),
+            witness: Witness::default(),
+            upgrade_needed: None,
             pool: Mempool::default(),
             body_waits: BodyWaits::default(),
             peers: Peers::default(),
@@ -105,6 +123,7 @@ impl<V: View> Core<V> {
         };
         core.restore_pool(start.pool)?;
         core.find_missing_bodies()?;
+        core.recall_miners()?;
         Ok(core)
     }
 
@@ -131,7 +150,7 @@ impl<V: View> Core<V> {
             Event::TransactionGossiped { peer, gossip, transaction } => {
                 self.transaction_gossiped(peer, gossip, transaction)?;
             }
-            Event::HeaderGossiped { peer, gossip, header } => self.header_gossiped(peer, gossip, &header)?,
+            Event::HeaderGossiped { peer, gossip, link } => self.header_gossiped(peer, gossip, &link)?,
             Event::Answered { peer, request, answer } => self.answered(peer, request, answer)?,
             Event::RequestFailed { peer, request, fault } => self.request_failed(peer, request, fault)?,
             Event::Mined(header) => self.mined(header)?,
@@ -162,6 +181,31 @@ impl<V: View> Core<V> {
     /// The registry at the tip.
     pub fn registry(&self) -> &Registry {
         &self.state.registry
+    }
+
+    /// The parameters that hold for the next block.
+    pub fn tuning(&self) -> Tuning {
+        self.state.admins.governance.tuning_at(self.tip.height + 1)
+    }
+
+    /// Chains that leave ours below the finality depth, by their first block that is not ours.
+    pub fn rivals(&self) -> &BTreeMap<Hash256, Rival> {
+        self.finality.rivals()
+    }
+
+    /// Included anchors whose body is not here.
+    pub fn missing_bodies(&self) -> &BTreeMap<BatchId, MissingBody> {
+        self.body_waits.missing()
+    }
+
+    /// A rule that only a newer version knows, and the height from which on it holds: this node stops there.
+    pub fn upgrade_needed(&self) -> Option<(u32, u64)> {
+        self.upgrade_needed
+    }
+
+    /// Height of the heaviest headers known.
+    pub fn headers_height(&self) -> u64 {
+        self.branches.best().map_or(self.tip.height, |best| best.fork + best.hashes.len() as u64)
     }
 
     /// Transactions that wait for a block.

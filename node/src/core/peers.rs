@@ -6,6 +6,7 @@ use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::wire::{Request, Status};
 
 use super::event::{Action, Peer, RequestId};
+use super::view::BatchId;
 
 /// What a request is to bring.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +14,7 @@ pub(super) enum Wanted {
     Status,
     Headers,
     Blocks(Vec<Hash256>),
-    Body(Hash256),
+    Body(BatchId),
 }
 
 /// One connected peer.
@@ -25,6 +26,8 @@ pub(super) struct Known {
     polled_ms: u64,
     /// When it last failed to bring blocks or bodies.
     pub(super) failed_ms: u64,
+    /// The last header that was taken in from it.
+    pub(super) newest: Option<Hash256>,
     waiting: BTreeMap<RequestId, Wanted>,
     warned: bool,
 }
@@ -95,8 +98,8 @@ impl Peers {
     }
 
     /// Whether some peer was asked for the body.
-    pub(super) fn body_under_way(&self, root: &Hash256) -> bool {
-        self.known.values().any(|known| known.awaits(&Wanted::Body(*root)))
+    pub(super) fn body_under_way(&self, batch: &BatchId) -> bool {
+        self.known.values().any(|known| known.awaits(&Wanted::Body(*batch)))
     }
 }
 

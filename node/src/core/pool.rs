@@ -9,17 +9,19 @@ use std::collections::BTreeMap;
 use dronechain_chain_spec::block::CheckedBlock;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::rules::TxError;
-use dronechain_chain_spec::transaction::{Action as Act, Anchor, CheckedTransaction, Transaction};
+use dronechain_chain_spec::transaction::{Action as Act, CheckedTransaction, Sender, Transaction};
 use dronechain_chain_spec::wire::Request;
 
 use super::Core;
 use super::event::{Action, CheckedBody, GossipId, Peer, SubmitError, Submitted, Ticket, Verdict};
-use super::mempool::Admission;
+use super::mempool::{Admission, Origin};
 use super::peers::Wanted;
-use super::view::{View, ViewError};
+use super::view::{BatchId, View, ViewError};
 
-/// Gossiped anchors that wait for their body.
+/// Gossiped anchors that wait for their body, and how many of them one peer brought or one sender sent.
 const GOSSIP_WAITS_MAX: usize = 1_024;
+const GOSSIP_WAITS_PER_PEER: usize = 128;
+const GOSSIP_WAITS_PER_SENDER: usize = 16;
 /// Bodies of included anchors that are missed at once; more are found again at the next start.
 const MISSING_MAX: usize = 100_000;
 /// Body requests under way at once.
@@ -35,16 +37,22 @@ const BODIES_PER_PEER: usize = 2;
 /// A body that did not come is asked for again after this long, in ms.
 const RETRY_MS: u64 = 2_000;
 
-/// A gossiped anchor whose body was asked for.
+/// A gossiped anchor whose body its peer is asked for.
 struct GossipWait {
     peer: Peer,
     gossip: GossipId,
     transaction: CheckedTransaction,
 }
 
-/// A body that an included anchor lacks.
-struct Missing {
-    leaf_count: u32,
+/// An included anchor whose body is not here: reported against its sender.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingBody {
+    /// Who anchored it.
+    pub sender: Sender,
+    /// The anchor's sequence.
+    pub sequence: u64,
+    /// When it was noticed, ms since 1970 UTC.
+    pub since_ms: u64,
     /// When to ask again.
     retry_ms: u64,
 }
@@ -52,9 +60,9 @@ struct Missing {
 /// Bodies that are waited for.
 #[derive(Default)]
 pub(super) struct BodyWaits {
-    gossip: BTreeMap<Hash256, GossipWait>,
+    gossip: BTreeMap<BatchId, GossipWait>,
     /// Bodies of anchors in blocks.
-    missing: BTreeMap<Hash256, Missing>,
+    missing: BTreeMap<BatchId, MissingBody>,
 }
 
 impl BodyWaits {
@@ -62,11 +70,23 @@ impl BodyWaits {
     pub(super) fn forget(&mut self, peer: Peer) {
         self.gossip.retain(|_, wait| wait.peer != peer);
     }
+
+    pub(super) const fn missing(&self) -> &BTreeMap<BatchId, MissingBody> {
+        &self.missing
+    }
+
+    fn has_room(&self, peer: Peer, sender: Sender) -> bool {
+        let of_peer = self.gossip.values().filter(|wait| wait.peer == peer).count();
+        let by_sender = self.gossip.values().filter(|wait| wait.transaction.body().sender == sender).count();
+        self.gossip.len() < GOSSIP_WAITS_MAX
+            && of_peer < GOSSIP_WAITS_PER_PEER
+            && by_sender < GOSSIP_WAITS_PER_SENDER
+    }
 }
 
-/// The root of the body that a transaction needs.
-fn body_root(transaction: &CheckedTransaction) -> Option<Hash256> {
-    transaction.anchor().filter(|anchor| anchor.leaf_count > 0).map(|anchor| anchor.root)
+/// The batch whose body a transaction needs.
+fn batch_of(transaction: &CheckedTransaction) -> Option<BatchId> {
+    transaction.anchor().and_then(BatchId::of)
 }
 
 impl<V: View> Core<V> {
@@ -89,17 +109,22 @@ impl<V: View> Core<V> {
         body: Option<CheckedBody>,
     ) -> Result<Result<Submitted, SubmitError>, ViewError> {
         let txid = transaction.txid();
-        match self.pool.admission(&self.state, &transaction) {
-            Err(error) => return self.included_or(txid, error),
+        match self.pool.admission(&self.state, &transaction, Origin::Outside) {
+            Err(error) => {
+                if let SubmitError::SequenceTaken { .. } = error {
+                    self.witness_rival(&transaction)?;
+                }
+                return self.included_or(txid, error);
+            }
             Ok(Admission::Past(error)) => return self.included_or(txid, error.into()),
             Ok(Admission::Here) => return Ok(Ok(Submitted::Pending { txid })),
             Ok(Admission::New) => {}
         }
-        if let Some(root) = body_root(&transaction) {
+        if let Some(batch) = batch_of(&transaction) {
             match body {
                 Some(body) => self.keep_body(body)?,
-                None if self.ledger.has_body(&root)? => {}
-                None => return Ok(Err(SubmitError::BodyMissing { root })),
+                None if self.ledger.has_body(&batch)? => {}
+                None => return Ok(Err(SubmitError::BodyMissing { root: batch.root })),
             }
         }
         self.enter_pool(transaction);
@@ -126,12 +151,12 @@ impl<V: View> Core<V> {
     }
 
     pub(super) fn keep_body(&mut self, body: CheckedBody) -> Result<(), ViewError> {
-        let root = body.root();
-        self.body_waits.missing.remove(&root);
-        if !self.ledger.has_body(&root)? {
-            self.ledger.pending.bodies.insert(root, body.into_leaves());
+        let batch = body.id();
+        self.body_waits.missing.remove(&batch);
+        if !self.ledger.has_body(&batch)? {
+            self.ledger.pending.bodies.insert(batch, body.into_leaves());
         }
-        if let Some(wait) = self.body_waits.gossip.remove(&root) {
+        if let Some(wait) = self.body_waits.gossip.remove(&batch) {
             self.take_gossiped(wait.gossip, wait.transaction);
         }
         Ok(())
@@ -143,20 +168,27 @@ impl<V: View> Core<V> {
         gossip: GossipId,
         transaction: CheckedTransaction,
     ) -> Result<(), ViewError> {
-        let verdict = Verdict::Ignore;
-        if !matches!(self.pool.admission(&self.state, &transaction), Ok(Admission::New)) {
-            self.out.push(Action::Judge { gossip, verdict });
-            return Ok(());
+        let ignored = Action::Judge { gossip, verdict: Verdict::Ignore };
+        match self.pool.admission(&self.state, &transaction, Origin::Outside) {
+            Ok(Admission::New) => {}
+            Err(SubmitError::SequenceTaken { .. }) => {
+                self.out.push(ignored);
+                return self.witness_rival(&transaction);
+            }
+            Ok(Admission::Here | Admission::Past(_)) | Err(_) => {
+                self.out.push(ignored);
+                return Ok(());
+            }
         }
-        match body_root(&transaction) {
-            Some(root) if !self.ledger.has_body(&root)? => {
-                let waits = &mut self.body_waits.gossip;
-                if waits.len() >= GOSSIP_WAITS_MAX || waits.contains_key(&root) {
-                    self.out.push(Action::Judge { gossip, verdict });
+        match batch_of(&transaction) {
+            Some(batch) if !self.ledger.has_body(&batch)? => {
+                let waits = &mut self.body_waits;
+                if waits.gossip.contains_key(&batch) || !waits.has_room(peer, transaction.body().sender) {
+                    self.out.push(ignored);
                     return Ok(());
                 }
-                waits.insert(root, GossipWait { peer, gossip, transaction });
-                self.peers.ask(peer, Wanted::Body(root), Request::Body { root }, &mut self.out);
+                waits.gossip.insert(batch, GossipWait { peer, gossip, transaction });
+                self.request_bodies();
             }
             Some(_) | None => self.take_gossiped(gossip, transaction),
         }
@@ -165,7 +197,8 @@ impl<V: View> Core<V> {
 
     /// The body is here now; the state may have moved on meanwhile.
     fn take_gossiped(&mut self, gossip: GossipId, transaction: CheckedTransaction) {
-        let admitted = matches!(self.pool.admission(&self.state, &transaction), Ok(Admission::New));
+        let admitted =
+            matches!(self.pool.admission(&self.state, &transaction, Origin::Outside), Ok(Admission::New));
         if !admitted {
             self.out.push(Action::Judge { gossip, verdict: Verdict::Ignore });
             return;
@@ -178,51 +211,57 @@ impl<V: View> Core<V> {
         self.hold(Action::Judge { gossip, verdict: Verdict::Accept });
     }
 
-    /// Whether a body is the one asked for: the root alone does not tell, since a level of inner nodes has
-    /// the same root as the leaves below it.
-    pub(super) fn is_wanted(&self, root: Hash256, body: &CheckedBody) -> bool {
-        let gossiped = self.body_waits.gossip.get(&root).and_then(|wait| wait.transaction.anchor());
-        let counts = gossiped.map(|anchor| anchor.leaf_count).into_iter();
-        let counts = counts.chain(self.body_waits.missing.get(&root).map(|missing| missing.leaf_count));
-        body.root() == root && counts.into_iter().any(|count| count as usize == body.leaves().len())
-    }
-
     /// A body did not come: its gossiped anchor is dropped, an included one is asked for again.
-    pub(super) fn body_failed(&mut self, root: Hash256) {
-        if let Some(wait) = self.body_waits.gossip.remove(&root) {
+    pub(super) fn body_failed(&mut self, batch: BatchId) {
+        if let Some(wait) = self.body_waits.gossip.remove(&batch) {
             self.out.push(Action::Judge { gossip: wait.gossip, verdict: Verdict::Ignore });
         }
-        self.retry_body(root, self.now_ms + RETRY_MS);
+        self.retry_body(batch, self.now_ms + RETRY_MS);
     }
 
     /// Notes the bodies that a connected block's anchors need and that are not here.
     pub(super) fn want_bodies(&mut self, block: &CheckedBlock) -> Result<(), ViewError> {
-        for anchor in block.transactions().iter().filter_map(CheckedTransaction::anchor) {
-            self.want_body(anchor)?;
+        block.transactions().iter().try_for_each(|transaction| self.want_body(transaction.get()))
+    }
+
+    fn want_body(&mut self, transaction: &Transaction) -> Result<(), ViewError> {
+        let Act::Anchor(anchor) = &transaction.body.action else {
+            return Ok(());
+        };
+        let Some(batch) = BatchId::of(anchor) else {
+            return Ok(());
+        };
+        if self.body_waits.missing.len() < MISSING_MAX && !self.ledger.has_body(&batch)? {
+            let (sender, sequence) = (transaction.body.sender, transaction.body.sequence);
+            let missing = MissingBody { sender, sequence, since_ms: self.now_ms, retry_ms: 0 };
+            self.body_waits.missing.entry(batch).or_insert(missing);
         }
         Ok(())
     }
 
-    fn want_body(&mut self, anchor: &Anchor) -> Result<(), ViewError> {
-        let Anchor { root, leaf_count, .. } = *anchor;
-        let room = leaf_count > 0 && self.body_waits.missing.len() < MISSING_MAX;
-        if room && !self.ledger.has_body(&root)? {
-            self.body_waits.missing.insert(root, Missing { leaf_count, retry_ms: 0 });
-        }
-        Ok(())
-    }
-
-    /// Asks peers in turn for bodies that included anchors lack.
+    /// Asks for bodies: of gossiped anchors whoever brought them, of included ones peers in turn.
     pub(super) fn request_bodies(&mut self) {
+        let waits = self.body_waits.gossip.iter();
+        let mut asked: Vec<_> = waits.map(|(batch, wait)| (wait.peer, *batch)).collect();
+        asked.retain(|(_, batch)| !self.peers.body_under_way(batch));
+        for (peer, batch) in asked {
+            if self
+                .peers
+                .each()
+                .any(|(other, known)| other == peer && known.body_requests() < BODIES_PER_PEER)
+            {
+                self.ask_body(peer, batch);
+            }
+        }
         let now_ms = self.now_ms;
         let missing = self.body_waits.missing.iter();
         let mut due: Vec<_> = missing
-            .filter(|(root, missing)| missing.retry_ms <= now_ms && !self.peers.body_under_way(root))
-            .map(|(root, missing)| (missing.retry_ms, *root))
+            .filter(|(batch, missing)| missing.retry_ms <= now_ms && !self.peers.body_under_way(batch))
+            .map(|(batch, missing)| (missing.retry_ms, *batch))
             .collect();
         // Those that waited longest first: what nobody has must not hold up the rest.
         due.sort_unstable();
-        for (turn, (_, root)) in due.into_iter().take(BODY_REQUESTS_MAX).enumerate() {
+        for (turn, (_, batch)) in due.into_iter().take(BODY_REQUESTS_MAX).enumerate() {
             let able = self.peers.each().filter(|(_, known)| known.body_requests() < BODIES_PER_PEER);
             let able: Vec<_> = able.map(|(peer, _)| peer).collect();
             if able.is_empty() {
@@ -231,13 +270,18 @@ impl<V: View> Core<V> {
             // The time shifts the turn, so that a body is asked of one peer after the other.
             let shift = usize::try_from(now_ms / RETRY_MS % 1_024).expect("below 1,024");
             let peer = able[(turn + shift) % able.len()];
-            self.retry_body(root, now_ms + RETRY_MS);
-            self.peers.ask(peer, Wanted::Body(root), Request::Body { root }, &mut self.out);
+            self.retry_body(batch, now_ms + RETRY_MS);
+            self.ask_body(peer, batch);
         }
     }
 
-    fn retry_body(&mut self, root: Hash256, retry_ms: u64) {
-        if let Some(missing) = self.body_waits.missing.get_mut(&root) {
+    fn ask_body(&mut self, peer: Peer, batch: BatchId) {
+        let BatchId { root, leaf_count } = batch;
+        self.peers.ask(peer, Wanted::Body(batch), Request::Body { root, leaf_count }, &mut self.out);
+    }
+
+    fn retry_body(&mut self, batch: BatchId, retry_ms: u64) {
+        if let Some(missing) = self.body_waits.missing.get_mut(&batch) {
             missing.retry_ms = retry_ms;
         }
     }
@@ -252,9 +296,7 @@ impl<V: View> Core<V> {
                 continue;
             }
             for transaction in self.ledger.transactions(&hash)? {
-                if let Act::Anchor(anchor) = &transaction.body.action {
-                    self.want_body(anchor)?;
-                }
+                self.want_body(&transaction)?;
             }
         }
         Ok(())
@@ -267,7 +309,7 @@ impl<V: View> Core<V> {
             let checked = transaction
                 .check(&self.network.chain_id)
                 .map_err(|error| ViewError(format!("stored transaction {key:?}: {error}")))?;
-            match self.pool.admission(&self.state, &checked) {
+            match self.pool.admission(&self.state, &checked, Origin::Returned) {
                 Ok(Admission::New) => self.pool.insert(checked, self.now_ms),
                 Ok(Admission::Here | Admission::Past(_)) | Err(_) => {
                     self.ledger.pending.pool.insert(key, None);
@@ -286,11 +328,11 @@ impl<V: View> Core<V> {
             let checked: Result<_, TxError> = transaction.check(&self.network.chain_id);
             let checked =
                 checked.map_err(|error| ViewError(format!("a stored block's transaction: {error}")))?;
-            let body_here = match body_root(&checked) {
-                Some(root) => self.ledger.has_body(&root)?,
+            let body_here = match batch_of(&checked) {
+                Some(batch) => self.ledger.has_body(&batch)?,
                 None => true,
             };
-            let admission = self.pool.admission(&self.state, &checked);
+            let admission = self.pool.admission(&self.state, &checked, Origin::Returned);
             // Its sender's admission may have left with the same blocks, and comes back before it.
             let waits = matches!(admission, Err(SubmitError::Rule(TxError::SenderUnknown { .. })));
             if body_here && (waits || matches!(admission, Ok(Admission::New))) {

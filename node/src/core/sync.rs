@@ -4,9 +4,11 @@
 
 use dronechain_chain_spec::block::CheckedBlock;
 use dronechain_chain_spec::hash::Hash256;
-use dronechain_chain_spec::header::CheckedHeader;
+use dronechain_chain_spec::header::future_ms;
 use dronechain_chain_spec::limits::{HEADERS_PER_MESSAGE, LOCATOR_MAX};
+use dronechain_chain_spec::link::CheckedLink;
 use dronechain_chain_spec::rules::HeaderError;
+use dronechain_chain_spec::target::Work;
 use dronechain_chain_spec::wire::{Request, Status};
 
 use super::Core;
@@ -28,7 +30,7 @@ const POLL_MIN_MS: u64 = 1_000;
 
 impl<V: View> Core<V> {
     pub(super) fn poll_tips(&mut self) {
-        let interval_ms = self.network.block_time_ms.max(POLL_MIN_MS);
+        let interval_ms = self.tuning().block_time_ms.max(POLL_MIN_MS);
         self.peers.poll(self.now_ms, interval_ms, &mut self.out);
     }
 
@@ -45,11 +47,9 @@ impl<V: View> Core<V> {
             (Wanted::Status, Answer::Status(status)) => self.status(peer, status),
             (Wanted::Headers, Answer::Headers(headers)) => self.headers(peer, &headers),
             (Wanted::Blocks(wanted), Answer::Blocks(blocks)) => self.blocks(peer, &wanted, blocks),
-            (Wanted::Body(root), Answer::Body(Some(body))) if self.is_wanted(root, &body) => {
-                self.keep_body(body)
-            }
-            (Wanted::Body(root), Answer::Body(None)) => {
-                self.body_failed(root);
+            (Wanted::Body(batch), Answer::Body(Some(body))) if body.id() == batch => self.keep_body(body),
+            (Wanted::Body(batch), Answer::Body(None)) => {
+                self.body_failed(batch);
                 Ok(())
             }
             (wanted, _) => self.failed(peer, &wanted, Some(Fault::Unasked)),
@@ -71,10 +71,16 @@ impl<V: View> Core<V> {
     fn failed(&mut self, peer: Peer, wanted: &Wanted, fault: Option<Fault>) -> Result<(), ViewError> {
         self.rest(peer);
         if let Some(fault) = fault {
+            if let Fault::Block { hash, error } = &fault
+                && error.refutes_hash()
+                && self.ledger.header(hash)?.is_some()
+            {
+                self.mark_invalid(*hash)?;
+            }
             self.out.push(Action::Penalise { peer, fault });
         }
-        if let Wanted::Body(root) = wanted {
-            self.body_failed(*root);
+        if let Wanted::Body(batch) = wanted {
+            self.body_failed(*batch);
         }
         self.request_blocks()
     }
@@ -93,9 +99,8 @@ impl<V: View> Core<V> {
         }
         let difference_ms = i64::try_from(i128::from(status.time_ms) - i128::from(self.now_ms));
         let difference_ms = difference_ms.unwrap_or(i64::MAX);
-        let far = difference_ms.unsigned_abs() > self.network.future_ms();
-        let worth = status.work >= self.tip.work && status.tip != self.tip.hash;
-        let tip = status.tip;
+        let far = difference_ms.unsigned_abs() > future_ms(self.tuning().block_time_ms);
+        let (tip, work) = (status.tip, status.work);
         let Some(known) = self.peers.known_mut(peer) else {
             return Ok(());
         };
@@ -103,24 +108,25 @@ impl<V: View> Core<V> {
         if far && known.warn_once() {
             self.out.push(Action::ClockWarning { peer, difference_ms });
         }
-        if worth {
-            match self.ledger.header(&tip)? {
-                // Known since before a start, perhaps, without its block.
-                Some(stored) if stored.stage != Stage::Invalid => {
-                    self.consider(tip, stored.signed.header.parent, &stored)?;
-                }
-                Some(_) => {}
-                None => self.request_headers(peer, None)?,
+        match self.ledger.header(&tip)? {
+            // Known since before a start, perhaps, without its block.
+            Some(stored) if stored.stage != Stage::Invalid && work >= self.tip.work => {
+                self.consider(tip, stored.signed.header.parent, &stored)?;
             }
+            Some(_) => {}
+            // Even with less work: it may be what others hold for the chain.
+            None => self.request_headers(peer, None)?,
         }
         self.request_blocks()
     }
 
-    /// Asks for the headers behind the newest that both have. `newest` is one that the peer sent.
+    /// Asks for the headers behind the newest that both have. `newest` is one that the peer sent; without it,
+    /// the last one that was taken in from it.
     fn request_headers(&mut self, peer: Peer, newest: Option<Hash256>) -> Result<(), ViewError> {
         if self.peers.each().any(|(other, known)| other == peer && known.awaits(&Wanted::Headers)) {
             return Ok(());
         }
+        let newest = newest.or_else(|| self.peers.known_mut(peer).and_then(|known| known.newest));
         let mut locator: Vec<_> = newest.into_iter().collect();
         locator.extend(self.locator()?);
         locator.truncate(LOCATOR_MAX);
@@ -144,32 +150,67 @@ impl<V: View> Core<V> {
         }
     }
 
-    fn headers(&mut self, peer: Peer, headers: &[CheckedHeader]) -> Result<(), ViewError> {
-        let mut new = false;
-        for header in headers {
-            match self.accept_header(header)? {
-                HeaderFate::New => new = true,
+    fn headers(&mut self, peer: Peer, links: &[CheckedLink]) -> Result<(), ViewError> {
+        let consecutive = |pair: &[CheckedLink]| pair[1].header().header().parent == pair[0].header().hash();
+        if !links.windows(2).all(consecutive) {
+            self.out.push(Action::Penalise { peer, fault: Fault::Unasked });
+            return Ok(());
+        }
+        let is_wanted = self.is_wanted(links)?;
+        let mut newest = None;
+        for link in links {
+            match self.accept_header(link, is_wanted)? {
+                HeaderFate::New => newest = Some(link.header().hash()),
                 HeaderFate::Known => {}
-                HeaderFate::Refused(HeaderError::Future { .. }) | HeaderFate::OnInvalid => return Ok(()),
+                HeaderFate::Light
+                | HeaderFate::OnInvalid
+                | HeaderFate::Refused(HeaderError::Future { .. } | HeaderError::RuleUnknown { .. }) => break,
                 HeaderFate::Orphan => {
                     self.out.push(Action::Penalise { peer, fault: Fault::Unasked });
-                    return Ok(());
+                    break;
                 }
                 HeaderFate::Refused(error) => {
                     self.out.push(Action::Penalise { peer, fault: Fault::Header(error) });
-                    return Ok(());
+                    break;
                 }
             }
         }
-        match headers.last() {
-            // Only what was new is followed up: the same headers again would go on for ever.
-            Some(last) if new && headers.len() >= HEADERS_PER_MESSAGE => {
-                self.request_headers(peer, Some(last.hash()))?;
+        if let Some(newest) = newest {
+            if let Some(known) = self.peers.known_mut(peer) {
+                known.newest = Some(newest);
             }
-            Some(_) | None => {}
+            // Only what was new is followed up: the same headers again would go on for ever.
+            if links.len() >= HEADERS_PER_MESSAGE {
+                self.request_headers(peer, Some(newest))?;
+            }
+            self.watch_rival(newest)?;
         }
-        self.advance_blaming(peer)?;
+        self.advance()?;
         self.request_blocks()
+    }
+
+    /// Whether headers that a peer showed are kept: their chain may still matter, or so many are new that a
+    /// majority of nodes made them.
+    fn is_wanted(&self, links: &[CheckedLink]) -> Result<bool, ViewError> {
+        let mut new = links;
+        while let Some((first, rest)) = new.split_first() {
+            if self.ledger.header(&first.header().hash())?.is_none() {
+                break;
+            }
+            new = rest;
+        }
+        let Some(first) = new.first() else {
+            return Ok(false);
+        };
+        let Some(before) = self.ledger.header(&first.header().header().parent)? else {
+            return Ok(false);
+        };
+        let add = |work: Work, link: &CheckedLink| work.saturating_add(link.header().target().work());
+        if self.is_worth(new.iter().fold(before.work, add))? {
+            return Ok(true);
+        }
+        let spacing = self.ledger.roster(&before.roster)?.nodes.spacing(before.height() + 1);
+        Ok(new.len() as u64 >= spacing)
     }
 
     fn blocks(&mut self, peer: Peer, wanted: &[Hash256], blocks: Vec<CheckedBlock>) -> Result<(), ViewError> {
@@ -177,40 +218,33 @@ impl<V: View> Core<V> {
             self.rest(peer);
         }
         for block in blocks {
-            if !wanted.contains(&block.hash()) {
+            let asked = wanted.contains(&block.hash());
+            if !asked || !self.accept_block(block, Some(peer))? {
                 self.out.push(Action::Penalise { peer, fault: Fault::Unasked });
                 break;
             }
-            if let HeaderFate::Refused(error) = self.accept_block(block)? {
-                self.out.push(Action::Penalise { peer, fault: Fault::Header(error) });
-                break;
-            }
         }
-        self.advance_blaming(peer)?;
+        self.advance()?;
         self.request_blocks()
-    }
-
-    /// Moves the tip; who brought an invalid block is penalised.
-    fn advance_blaming(&mut self, peer: Peer) -> Result<(), ViewError> {
-        for (_, error) in self.advance()? {
-            self.out.push(Action::Penalise { peer, fault: Fault::Block(error) });
-        }
-        Ok(())
     }
 
     pub(super) fn header_gossiped(
         &mut self,
         peer: Peer,
         gossip: GossipId,
-        header: &CheckedHeader,
+        link: &CheckedLink,
     ) -> Result<(), ViewError> {
-        let verdict = match self.accept_header(header)? {
+        let verdict = match self.accept_header(link, false)? {
             HeaderFate::New => {
                 self.hold(Action::Judge { gossip, verdict: Verdict::Accept });
-                self.fetch_announced(peer, header.hash())?;
+                self.advance()?;
+                self.fetch_announced(peer, link.header().hash())?;
                 return Ok(());
             }
-            HeaderFate::Known | HeaderFate::Refused(HeaderError::Future { .. }) | HeaderFate::OnInvalid => {
+            HeaderFate::Known
+            | HeaderFate::Light
+            | HeaderFate::OnInvalid
+            | HeaderFate::Refused(HeaderError::Future { .. } | HeaderError::RuleUnknown { .. }) => {
                 Verdict::Ignore
             }
             HeaderFate::Orphan => {

@@ -7,15 +7,18 @@
 use std::collections::BTreeMap;
 
 use bincode::{Decode, Encode};
-use dronechain_chain_spec::chain::NodeUpdate;
 use dronechain_chain_spec::codec::Canonical;
+use dronechain_chain_spec::evidence::Evidence;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::header::{Parent, SIGNED_HEADER_LEN, SignedHeader};
+use dronechain_chain_spec::key::PublicKey;
+use dronechain_chain_spec::link::Shown;
 use dronechain_chain_spec::mountain::Peaks;
 use dronechain_chain_spec::registry::{Account, Commitments, Place};
+use dronechain_chain_spec::roster::Roster;
 use dronechain_chain_spec::state::{Admins, Outcome, Undo};
 use dronechain_chain_spec::target::{Target, Work};
-use dronechain_chain_spec::transaction::{Sender, Transaction};
+use dronechain_chain_spec::transaction::{Anchor, Sender, Transaction};
 
 /// A store could not be read; fatal for the node.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,22 +47,68 @@ pub struct StoredHeader {
     pub work: Work,
     /// How far its block has come.
     pub stage: Stage,
-    /// What its commitments hash; known once connected.
-    pub opening: Option<Opening>,
+    /// What its commitments hash.
+    pub commitments: Commitments,
+    /// The block, itself or one before it, that left the roster which holds after it.
+    pub roster: Hash256,
+    /// Known once it was connected.
+    pub connected: Option<Connected>,
 }
 
 impl Canonical for StoredHeader {
-    const MAX: usize = SIGNED_HEADER_LEN + 32 + 4 + 1 + 96 + 8;
+    const MAX: usize = SIGNED_HEADER_LEN + 32 + 4 + 96 + 32 + 1 + 16;
 }
 
-/// The opened commitments of a connected block.
+/// What is known of a block that was connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
-pub struct Opening {
-    /// History, nodes and accounts.
-    pub commitments: Commitments,
+pub struct Connected {
     /// The lowest height from which on the accounts' root has been the same up to this block:
     /// a path in the accounts' tree holds against any block from there on.
     pub accounts_since: u64,
+    /// Blocks of its chain, itself included, that this node connected while it was synced.
+    pub live: u64,
+}
+
+/// The opened commitments of a connected block, and what else is known of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opening {
+    /// History, nodes and accounts.
+    pub commitments: Commitments,
+    /// See [`Connected::accounts_since`].
+    pub accounts_since: u64,
+    /// See [`Connected::live`].
+    pub live: u64,
+}
+
+/// Another chain that leaves ours below the finality depth, and that a majority of nodes built on or
+/// that has more work: both sides need an operator. Named by its first block that is not ours.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Rival {
+    /// Height of the last common block.
+    pub fork_height: u64,
+    /// The newest block of it that is known.
+    pub head: Hash256,
+    /// That block's height.
+    pub height: u64,
+    /// Work up to that block.
+    pub work: Work,
+    /// When it was seen first, ms since 1970 UTC.
+    pub first_seen_ms: u64,
+    /// When it last grew or was shown, ms since 1970 UTC; written at most every minute.
+    pub last_seen_ms: u64,
+}
+
+impl Canonical for Rival {
+    const MAX: usize = 8 + 32 + 8 + 32 + 8 + 8;
+}
+
+/// Where somebody contradicted itself; one piece of evidence is kept of each place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Conflict {
+    /// A miner at a height.
+    Blocks(PublicKey, u64),
+    /// A sender at a sequence.
+    Transactions(Sender, u64),
 }
 
 /// Read access to what is committed.
@@ -75,7 +124,28 @@ pub trait View {
     /// Height of the active chain's block that holds a transaction.
     fn transaction_height(&self, txid: &Hash256) -> Result<Option<u64>, ViewError>;
     /// Whether a batch body is stored.
-    fn has_body(&self, root: &Hash256) -> Result<bool, ViewError>;
+    fn has_body(&self, batch: &BatchId) -> Result<bool, ViewError>;
+    /// The roster that a block left; of blocks that changed it, and genesis.
+    fn roster(&self, hash: &Hash256) -> Result<Option<Roster>, ViewError>;
+    /// Whether evidence of a conflict is stored.
+    fn has_evidence(&self, conflict: &Conflict) -> Result<bool, ViewError>;
+}
+
+/// A batch by its root and number of leaves. The root alone does not tell: a level of inner nodes has
+/// the root of the leaves below it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BatchId {
+    /// Root of the batch tree.
+    pub root: Hash256,
+    /// Number of leaves.
+    pub leaf_count: u32,
+}
+
+impl BatchId {
+    /// The batch that an anchor commits to; none for a heartbeat.
+    pub fn of(anchor: &Anchor) -> Option<Self> {
+        (anchor.leaf_count > 0).then_some(Self { root: anchor.root, leaf_count: anchor.leaf_count })
+    }
 }
 
 /// A block that joins or leaves the active chain, for the store's indexes.
@@ -102,14 +172,20 @@ pub struct Changes {
     pub undos: BTreeMap<Hash256, Undo>,
     /// The active chain: the hash at a height, or none above a lower tip.
     pub active: BTreeMap<u64, Option<Hash256>>,
-    /// Batch bodies by root.
-    pub bodies: BTreeMap<Hash256, Vec<Hash256>>,
+    /// Batch bodies.
+    pub bodies: BTreeMap<BatchId, Vec<Hash256>>,
     /// Blocks that left the active chain, in order.
     pub disconnected: Vec<Moved>,
     /// Blocks that joined the active chain, in order; after those that left.
     pub connected: Vec<Moved>,
-    /// Node sets of blocks that changed the set, opened for light clients.
-    pub node_updates: BTreeMap<Hash256, NodeUpdate>,
+    /// What headers show of blocks that changed the roster.
+    pub shown: BTreeMap<Hash256, Vec<Shown>>,
+    /// Rosters that such blocks left.
+    pub rosters: BTreeMap<Hash256, Roster>,
+    /// Evidence of misbehaviour.
+    pub evidence: BTreeMap<Conflict, Evidence>,
+    /// Chains beyond the finality depth, by their first block that is not ours.
+    pub rivals: BTreeMap<Hash256, Rival>,
     /// Completed nodes of the history's mountain range, by (level, position).
     pub history_nodes: BTreeMap<(u8, u64), Hash256>,
     /// The tip's state, as far as it changed.
@@ -123,7 +199,7 @@ pub struct Changes {
 pub struct StateChanges {
     /// Accounts at the new tip; none where a roll became shorter.
     pub accounts: BTreeMap<Place, Option<Account>>,
-    /// The admins at the new tip.
+    /// Governance and the admins' sequence at the new tip.
     pub admins: Option<Admins>,
     /// History up to the new tip.
     pub history: Option<Peaks>,
@@ -139,6 +215,17 @@ impl Changes {
 }
 
 impl StoredHeader {
+    /// The opened commitments of a block that was connected.
+    pub fn opening(&self) -> Option<Opening> {
+        let Connected { accounts_since, live } = self.connected?;
+        Some(Opening { commitments: self.commitments, accounts_since, live })
+    }
+
+    /// Its height.
+    pub fn height(&self) -> u64 {
+        self.signed.header.height
+    }
+
     /// The block as the parent of the next; `before` is its own parent, none for genesis.
     pub fn as_parent(&self, hash: Hash256, before: Option<&Self>) -> Parent {
         let header = &self.signed.header;

@@ -1,0 +1,105 @@
+//! Whoever contradicts itself is noticed, and the evidence kept.
+
+use std::collections::BTreeMap;
+
+use dronechain_chain_spec::block::CheckedBlock;
+use dronechain_chain_spec::evidence::Evidence;
+use dronechain_chain_spec::hash::Hash256;
+use dronechain_chain_spec::header::CheckedHeader;
+use dronechain_chain_spec::key::PublicKey;
+use dronechain_chain_spec::transaction::{CheckedTransaction, Sender, Transaction};
+
+use super::Core;
+use super::event::Action;
+use super::view::{Conflict, View, ViewError};
+
+/// Heights below the tip at which a second block by one miner is noticed.
+const WITNESS_DEPTH: u64 = 1_024;
+/// Pieces of evidence taken in from one start to the next.
+const EVIDENCE_MAX: usize = 10_000;
+
+/// Who made which block lately.
+#[derive(Default)]
+pub(super) struct Witness {
+    made: BTreeMap<(u64, PublicKey), Hash256>,
+    found: usize,
+}
+
+impl<V: View> Core<V> {
+    /// After a start: the makers of the last active blocks.
+    pub(super) fn recall_miners(&mut self) -> Result<(), ViewError> {
+        for height in self.tip.height.saturating_sub(WITNESS_DEPTH).max(1)..=self.tip.height {
+            let Some(hash) = self.ledger.active(height)? else {
+                return Err(ViewError(format!("no active block at height {height}")));
+            };
+            let miner = self.ledger.known(&hash)?.signed.header.miner;
+            self.witness.made.insert((height, miner), hash);
+        }
+        Ok(())
+    }
+
+    pub(super) fn witness_header(&mut self, header: &CheckedHeader) -> Result<(), ViewError> {
+        let (height, miner) = (header.header().height, header.header().miner);
+        let lowest = self.tip.height.saturating_sub(WITNESS_DEPTH);
+        if height < lowest {
+            return Ok(());
+        }
+        self.witness.made = self.witness.made.split_off(&(lowest, PublicKey([0; 32])));
+        let earlier = *self.witness.made.entry((height, miner)).or_insert(header.hash());
+        if earlier != header.hash() {
+            let earlier = self.ledger.known(&earlier)?.signed;
+            self.keep_evidence(Evidence::of_headers(&earlier, header.signed()))?;
+        }
+        Ok(())
+    }
+
+    /// Transactions of a block that joins, against those that wait or leave with other blocks.
+    pub(super) fn witness_transactions(
+        &mut self,
+        block: &CheckedBlock,
+        returned: &[Transaction],
+    ) -> Result<(), ViewError> {
+        for joined in block.transactions() {
+            if let Some(waiting) = self.pool.get(joined.body().sender, joined.body().sequence) {
+                self.keep_evidence(Evidence::of_transactions(waiting.get(), joined.get()))?;
+            }
+        }
+        let place = |transaction: &Transaction| (transaction.body.sender, transaction.body.sequence);
+        let left: BTreeMap<(Sender, u64), _> = returned.iter().map(|left| (place(left), left)).collect();
+        for joined in block.transactions().iter().map(CheckedTransaction::get) {
+            if let Some(left) = left.get(&place(joined)) {
+                self.keep_evidence(Evidence::of_transactions(left, joined))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A transaction whose place is taken by another that waits.
+    pub(super) fn witness_rival(&mut self, transaction: &CheckedTransaction) -> Result<(), ViewError> {
+        match self.pool.get(transaction.body().sender, transaction.body().sequence) {
+            Some(holder) => self.keep_evidence(Evidence::of_transactions(holder.get(), transaction.get())),
+            None => Ok(()),
+        }
+    }
+
+    fn keep_evidence(&mut self, evidence: Option<Evidence>) -> Result<(), ViewError> {
+        let Some(evidence) = evidence else {
+            return Ok(());
+        };
+        let conflict = match &evidence {
+            Evidence::Blocks { first, .. } => Conflict::Blocks(first.header.miner, first.header.height),
+            Evidence::Transactions { first, .. } => {
+                Conflict::Transactions(first.body.sender, first.body.sequence)
+            }
+        };
+        if self.witness.found >= EVIDENCE_MAX || self.ledger.has_evidence(&conflict)? {
+            return Ok(());
+        }
+        self.witness.found += 1;
+        let (id, offenders) = (evidence.id(), evidence.offenders());
+        let misbehaviour = evidence.misbehaviour();
+        self.ledger.pending.evidence.insert(conflict, evidence);
+        self.hold(Action::Evidence { id, offenders, misbehaviour });
+        Ok(())
+    }
+}
