@@ -11,8 +11,9 @@ mod file;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use dronechain_chain_spec::chain::{ChainError, HeaderChain, Link, encode_link};
+use dronechain_chain_spec::chain::{ChainError, HeaderChain, encode_link};
 use dronechain_chain_spec::hash::Hash256;
+use dronechain_chain_spec::link::Link;
 use dronechain_chain_spec::rules::HeaderError;
 use dronechain_chain_spec::spec::{ChainSpec, SpecError};
 
@@ -241,16 +242,15 @@ fn fork_height(ours: &HeaderChain, theirs: &HeaderChain) -> u64 {
 }
 
 fn push_all(chain: &mut HeaderChain, node: &NodeClient, links: Vec<Link>) -> Result<(), HeadersError> {
-    let latest = now_ms().saturating_add(chain.network().future_ms());
+    let now_ms = now_ms();
     for link in links {
         let height = chain.height() + 1;
-        let found = link.header.header.time_ms;
-        let timely = if found > latest { Err(HeaderError::Future { found, latest }) } else { Ok(()) };
-        timely.and_then(|()| chain.push(link)).map_err(|error| HeadersError::Header {
-            node: node.url().to_owned(),
-            height,
-            error,
-        })?;
+        let block_time_ms = chain.roster(chain.height()).block_time_ms(height);
+        let checked = link.check(chain.network()).and_then(|link| {
+            link.header().check_future(block_time_ms, now_ms)?;
+            chain.push_checked(&link)
+        });
+        checked.map_err(|error| HeadersError::Header { node: node.url().to_owned(), height, error })?;
     }
     Ok(())
 }

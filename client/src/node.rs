@@ -5,14 +5,15 @@ mod http;
 
 use std::time::Duration;
 
-use dronechain_chain_spec::chain::{Link, decode_links};
+use dronechain_chain_spec::chain::decode_links;
 use dronechain_chain_spec::codec;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
+use dronechain_chain_spec::link::Link;
 use dronechain_chain_spec::merkle;
 use dronechain_chain_spec::receipt::Receipt;
 use dronechain_chain_spec::spec::ChainSpec;
-use dronechain_chain_spec::transaction::{Sender, Transaction};
+use dronechain_chain_spec::transaction::{Anchor, Sender, Transaction};
 use dronechain_chain_spec::wire::{BatchBody, Submission};
 
 use crate::error::ClientError;
@@ -154,17 +155,19 @@ impl NodeClient {
         Ok(Some(receipt))
     }
 
-    /// The leaves of an anchored batch, checked against its root; none if the node lacks them.
-    pub async fn body(&self, root: Hash256) -> Result<Option<Vec<Hash256>>, ClientError> {
-        let path = format!("/v1/bodies/{root}");
+    /// The leaves of an anchored batch, checked against its root and their number; none if the node lacks
+    /// them.
+    pub async fn body(&self, anchor: &Anchor) -> Result<Option<Vec<Hash256>>, ClientError> {
+        let Anchor { root, leaf_count, .. } = *anchor;
+        let path = format!("/v1/bodies/{root}/{leaf_count}");
         let Some(bytes) = known(self.http.get_bytes(&path, &[], OCTETS_MAX).await)? else {
             return Ok(None);
         };
         let BatchBody(leaves) =
             codec::decode(&bytes).map_err(|error| self.malformed(&path, error.to_string()))?;
         let found = merkle::root(&leaves);
-        if found != root {
-            return Err(self.malformed(&path, format!("leaves of root {found}")));
+        if found != root || leaves.len() != leaf_count as usize {
+            return Err(self.malformed(&path, format!("{} leaves of root {found}", leaves.len())));
         }
         Ok(Some(leaves))
     }

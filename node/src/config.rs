@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use dronechain_chain_spec::hash::Hash256;
 use libp2p::Multiaddr;
 use toml::de::{DeTable, DeValue};
 
@@ -53,6 +54,9 @@ pub struct Config {
     pub log: Log,
     /// Gets a line of JSON once both ports are bound.
     pub ready_file: Option<PathBuf>,
+    /// A block whose chain is followed if it is heavier, however deep it leaves ours: the operator's answer
+    /// to a finality alarm.
+    pub follow: Option<Hash256>,
 }
 
 /// Mining.
@@ -164,6 +168,10 @@ impl Settings {
             ready_file: self.parse(Key::ReadyFile, |text| {
                 if text.is_empty() { Ok(None) } else { path(text).map(Some) }
             })?,
+            follow: self.parse(Key::Follow, |text| {
+                let hash = (!text.is_empty()).then(|| text.parse());
+                hash.transpose().map_err(|_| ValueError::Hash)
+            })?,
         })
     }
 
@@ -243,7 +251,7 @@ impl Settings {
                 Key::Key => in_data(KEY_NAME),
                 Key::Listen => "/ip4/127.0.0.1/tcp/7600".into(),
                 Key::Http => "127.0.0.1:7700".into(),
-                Key::Peers | Key::ReadyFile => String::new(),
+                Key::Peers | Key::ReadyFile | Key::Follow => String::new(),
                 Key::MiningShare => "0.05".into(),
                 Key::LogFilter => "info".into(),
                 Key::LogJson => "false".into(),

@@ -24,12 +24,12 @@ use tracing::{error, info, warn};
 
 use crate::config::Config;
 use crate::core::event::{Action, Event, SubmitError, Submitted, Template, Ticket};
-use crate::core::view::{View, ViewError};
+use crate::core::view::{Rival, View, ViewError};
 use crate::core::{Core, Start};
 use crate::keyfile::{self, KeyFileError};
 use crate::miner::{self, MinerError};
 use crate::p2p::{self, Command, P2p, P2pError};
-use crate::rpc::{self, Rpc, Submit, TipView};
+use crate::rpc::{self, Health, MISSING_SHOWN_MAX, Rpc, Submit, TipView};
 use crate::store::{Options, Store, StoreError};
 
 /// Events waiting for the core.
@@ -118,7 +118,12 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
         tip: loaded.tip,
         pool: loaded.pool,
         miner: mines.then(|| PublicKey::of(&key)),
+        rivals: loaded.rivals,
+        follow: config.follow,
     };
+    for (first, rival) in &start.rivals {
+        told_rival(first, rival);
+    }
     let core = Core::new(network.clone(), Arc::clone(&store), start)?;
     let (allowed_in, allowed) = watch::channel(Arc::new(admitted(&core)));
     let (tip_in, tip) = watch::channel(Arc::new(tip_view(&core, &store)?));
@@ -225,7 +230,28 @@ fn tip_view<V: View>(core: &Core<V>, store: &Store) -> Result<TipView, ViewError
         registry: Arc::new(core.registry().clone()),
         mempool: core.pool_len(),
         syncing: core.is_behind(),
+        headers_height: core.headers_height(),
+        health: health(core, &Health::default()),
     })
+}
+
+/// What an operator should know; lists that did not change are shared with `shown`.
+fn health<V: View>(core: &Core<V>, shown: &Health) -> Health {
+    let missing = core.missing_bodies();
+    let listed = || missing.iter().take(MISSING_SHOWN_MAX);
+    let same = shown.missing.0 == missing.len()
+        && listed().map(|(batch, _)| batch).eq(shown.missing.1.iter().map(|(batch, _)| batch));
+    let list = if same {
+        Arc::clone(&shown.missing.1)
+    } else {
+        Arc::new(listed().map(|(batch, missing)| (*batch, missing.clone())).collect())
+    };
+    let rivals = if *shown.rivals == *core.rivals() {
+        Arc::clone(&shown.rivals)
+    } else {
+        Arc::new(core.rivals().clone())
+    };
+    Health { missing: (missing.len(), list), rivals, upgrade_needed: core.upgrade_needed() }
 }
 
 /// The clock, ms since 1970 UTC; 0 before.
@@ -327,8 +353,16 @@ impl Shell {
                 told_tip(&hash, height, disconnected);
                 return Ok(());
             }
-            Action::FinalityAlarm { tip, fork_height } => {
-                error!(%tip, fork_height, "ALARM: a heavier chain leaves below the finality depth; refused");
+            Action::FinalityAlarm { rival, known } => {
+                told_rival(&rival, &known);
+                return Ok(());
+            }
+            Action::Evidence { id, offenders, misbehaviour } => {
+                warn!(%id, ?offenders, ?misbehaviour, "somebody contradicted itself: the evidence is kept");
+                return Ok(());
+            }
+            Action::UpgradeNeeded { rule, since } => {
+                error!(rule, since, "ALARM: a rule holds from that height that this version does not know");
                 return Ok(());
             }
             Action::ClockWarning { peer, difference_ms } => {
@@ -344,7 +378,10 @@ impl Shell {
         let (hash, ..) = self.core.tip();
         let shown = Arc::clone(&self.tip.borrow());
         let moved = shown.hash != hash;
-        let same = (shown.mempool, shown.syncing) == (self.core.pool_len(), self.core.is_behind());
+        let health = health(&self.core, &shown.health);
+        let headers_height = self.core.headers_height();
+        let counts = (self.core.pool_len(), self.core.is_behind(), headers_height);
+        let same = (shown.mempool, shown.syncing, shown.headers_height) == counts && shown.health == health;
         if !moved && same {
             return Ok(());
         }
@@ -356,10 +393,20 @@ impl Shell {
         } else {
             self.allowed.send_replace(Arc::new(admitted(&self.core)));
         }
-        (view.mempool, view.syncing) = (self.core.pool_len(), self.core.is_behind());
+        (view.mempool, view.syncing, view.headers_height) = counts;
+        view.health = health;
         self.tip.send_replace(Arc::new(view));
         Ok(())
     }
+}
+
+fn told_rival(first: &Hash256, rival: &Rival) {
+    let Rival { fork_height, head, height, .. } = rival;
+    error!(
+        %first, fork_height, %head, height,
+        "ALARM: another chain leaves ours below the finality depth; ours stays. \
+         Find out which is right; on the other side's nodes, or here: run --follow {first}"
+    );
 }
 
 fn told_tip(hash: &Hash256, height: u64, disconnected: u64) {

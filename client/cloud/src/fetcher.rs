@@ -7,7 +7,7 @@ use dronechain_chain_spec::codec;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::merkle::Tree;
 use dronechain_chain_spec::receipt::AnchorProof;
-use dronechain_chain_spec::transaction::{Action, Transaction};
+use dronechain_chain_spec::transaction::{Action, Anchor, Transaction};
 use dronechain_client::ClientError;
 use dronechain_service::clock::now_ms;
 use dronechain_service::limits::PAUSE_MAX;
@@ -106,8 +106,10 @@ impl Fetcher {
             |node: dronechain_client::NodeClient| async move { node.anchor(&sender, sequence, None).await };
         let status = self.nodes.ask(ask).await.map_err(NotYet::Node)?;
         let proof = status.proof.ok_or(NotYet::Shallow)?;
-        let root = anchored_root(&proof).ok_or(NotYet::Empty)?;
-        let body = self.nodes.ask(|node| async move { node.body(root).await }).await;
+        let anchor = anchored(&proof).ok_or(NotYet::Empty)?;
+        let root = anchor.root;
+        let anchor = &anchor;
+        let body = self.nodes.ask(|node| async move { node.body(anchor).await }).await;
         let leaves = body.map_err(NotYet::Node)?.ok_or(NotYet::NoBody)?;
         let first = *leaves.first().ok_or(NotYet::Empty)?;
         let tree = Tree::new(leaves.clone());
@@ -118,11 +120,11 @@ impl Fetcher {
     }
 }
 
-/// The root that a proof's transaction anchors; none for a heartbeat or another transaction.
-fn anchored_root(proof: &AnchorProof) -> Option<Hash256> {
+/// What a proof's transaction anchors; none for a heartbeat or another transaction.
+fn anchored(proof: &AnchorProof) -> Option<Anchor> {
     let transaction: Transaction = codec::decode(&proof.transaction).ok()?;
     match transaction.body.action {
-        Action::Anchor(anchor) if anchor.leaf_count > 0 => Some(anchor.root),
+        Action::Anchor(anchor) if anchor.leaf_count > 0 => Some(anchor),
         _ => None,
     }
 }

@@ -70,13 +70,28 @@ impl Registry {
                 };
             }
         };
-        let standing = self.judge(account.as_ref());
+        let mut standing = self.judge(account.as_ref());
+        if let Standing::Foreign { owner } = standing
+            && self.is_own_line(owner).await?
+        {
+            standing = match account.and_then(|account| account.entry.revoked) {
+                Some(height) => Standing::Revoked { height },
+                None => Standing::Enrolled,
+            };
+        }
         let mut known = self.lock();
         if known.len() >= STANDINGS_MAX {
             known.clear();
         }
         known.insert(key, (tip, standing));
         Ok(standing)
+    }
+
+    /// Whether this controller succeeded the key that stands as a device's owner.
+    async fn is_own_line(&self, owner: PublicKey) -> Result<bool, ClientError> {
+        let own = self.controller;
+        let account = self.nodes.ask(|node| async move { node.account(&own).await }).await?;
+        Ok(account.is_some_and(|account| account.entry.line() == owner))
     }
 
     fn judge(&self, account: Option<&AccountView>) -> Standing {

@@ -48,6 +48,10 @@ pub(super) struct Flags {
     /// A file that gets a line of JSON with the addresses once both ports are bound.
     #[arg(long, value_name = "PATH")]
     ready_file: Option<String>,
+    /// A block whose chain to follow if it is heavier, however deep it leaves ours: the answer to a finality
+    /// alarm.
+    #[arg(long, value_name = "HASH")]
+    follow: Option<String>,
 }
 
 impl Flags {
@@ -61,6 +65,7 @@ impl Flags {
             (Key::MiningShare, &self.mining_share),
             (Key::LogFilter, &self.log),
             (Key::ReadyFile, &self.ready_file),
+            (Key::Follow, &self.follow),
         ];
         let mut flags: BTreeMap<_, _> =
             some.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect();

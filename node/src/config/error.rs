@@ -67,6 +67,9 @@ pub enum ValueError {
     /// No text, number, truth value or list of texts, as the setting wants it.
     #[error("another type than this setting has")]
     Type,
+    /// No hash.
+    #[error("64 hex digits of a block hash are wanted")]
+    Hash,
     /// An empty path.
     #[error("a path is wanted")]
     Path,

@@ -28,11 +28,13 @@ pub enum Key {
     LogJson,
     /// `ready_file`
     ReadyFile,
+    /// `follow`
+    Follow,
 }
 
 impl Key {
     /// Every setting.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Data,
         Self::Spec,
         Self::Key,
@@ -43,6 +45,7 @@ impl Key {
         Self::LogFilter,
         Self::LogJson,
         Self::ReadyFile,
+        Self::Follow,
     ];
 
     /// The name in files.
@@ -58,6 +61,7 @@ impl Key {
             Self::LogFilter => "log.filter",
             Self::LogJson => "log.json",
             Self::ReadyFile => "ready_file",
+            Self::Follow => "follow",
         }
     }
 
@@ -74,6 +78,7 @@ impl Key {
             Self::LogFilter => "--log",
             Self::LogJson => "--log-json",
             Self::ReadyFile => "--ready-file",
+            Self::Follow => "--follow",
         }
     }
 

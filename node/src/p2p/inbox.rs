@@ -8,8 +8,8 @@ use std::sync::Arc;
 use dronechain_chain_spec::block::{Block, CheckedBlock};
 use dronechain_chain_spec::codec;
 use dronechain_chain_spec::hash::Hash256;
-use dronechain_chain_spec::header::{CheckedHeader, SignedHeader};
 use dronechain_chain_spec::limits::HEADERS_PER_MESSAGE;
+use dronechain_chain_spec::link::{CheckedLink, Link};
 use dronechain_chain_spec::rules::TxError;
 use dronechain_chain_spec::spec::Network;
 use dronechain_chain_spec::transaction::Transaction;
@@ -20,6 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use super::limits::CHECK_BATCH;
 use super::task::Report;
 use crate::core::event::{Answer, CheckedBody, Event, Fault, GossipId, Peer, RequestId};
+use crate::core::view::BatchId;
 
 /// What a peer sent.
 #[derive(Debug)]
@@ -121,9 +122,10 @@ fn check(item: Item, peer: Peer, network: &Network) -> Result<Event, Invalid> {
             }
         }
         Item::Header(Gossiped { gossip, data, room: _room }) => {
-            match SignedHeader::from_bytes(&data).and_then(|header| header.check(network)) {
-                Ok(header) => Ok(Event::HeaderGossiped { peer, gossip, header }),
-                Err(error) => Err(Invalid { gossip, fault: Fault::Header(error) }),
+            let link = codec::decode::<Link>(&data).map_err(|error| Fault::Undecodable(error.to_string()));
+            match link.and_then(|link| link.check(network).map_err(Fault::Header)) {
+                Ok(link) => Ok(Event::HeaderGossiped { peer, gossip, link }),
+                Err(fault) => Err(Invalid { gossip, fault }),
             }
         }
         Item::Answer { id: request, request: asked, bytes } => {
@@ -147,8 +149,9 @@ fn check_answer(asked: &Request, bytes: &[u8], network: &Network) -> Result<Answ
             Ok(Answer::Blocks(check_blocks(hashes, blocks, network)?))
         }
         (Request::Body { .. }, Response::Body(None)) => Ok(Answer::Body(None)),
-        (Request::Body { root }, Response::Body(Some(leaves))) => {
-            Ok(Answer::Body(Some(CheckedBody::check(*root, leaves).map_err(Fault::Body)?)))
+        (Request::Body { root, leaf_count }, Response::Body(Some(leaves))) => {
+            let batch = BatchId { root: *root, leaf_count: *leaf_count };
+            Ok(Answer::Body(Some(CheckedBody::check(batch, leaves).map_err(Fault::Body)?)))
         }
         (
             Request::Status | Request::Headers { .. } | Request::Blocks { .. } | Request::Body { .. },
@@ -157,11 +160,11 @@ fn check_answer(asked: &Request, bytes: &[u8], network: &Network) -> Result<Answ
     }
 }
 
-fn check_headers(headers: Vec<SignedHeader>, network: &Network) -> Result<Vec<CheckedHeader>, Fault> {
-    if headers.len() > HEADERS_PER_MESSAGE {
+fn check_headers(links: Vec<Link>, network: &Network) -> Result<Vec<CheckedLink>, Fault> {
+    if links.len() > HEADERS_PER_MESSAGE {
         return Err(Fault::Unasked);
     }
-    headers.into_iter().map(|header| header.check(network).map_err(Fault::Header)).collect()
+    links.into_iter().map(|link| link.check(network).map_err(Fault::Header)).collect()
 }
 
 /// Blocks must be among those asked for, in that order; some may be left out.
@@ -174,7 +177,11 @@ fn check_blocks(
     if !blocks.iter().all(|block| asked.any(|hash| *hash == block.header.header.hash())) {
         return Err(Fault::Unasked);
     }
-    blocks.into_iter().map(|block| block.check(network).map_err(Fault::Block)).collect()
+    let check = |block: Block| {
+        let hash = block.header.header.hash();
+        block.check(network).map_err(|error| Fault::Block { hash, error })
+    };
+    blocks.into_iter().map(check).collect()
 }
 
 #[cfg(test)]
@@ -232,7 +239,7 @@ mod tests {
     #[test]
     fn body_must_hash_to_the_root_asked_for() {
         let leaves = vec![Hash256([1; 32]), Hash256([2; 32])];
-        let asked = Request::Body { root: merkle::root(&leaves) };
+        let asked = Request::Body { root: merkle::root(&leaves), leaf_count: 2 };
         assert!(matches!(answered(&asked, &Response::Body(Some(leaves.clone()))), Ok(Answer::Body(Some(_)))));
         assert_eq!(answered(&asked, &Response::Body(None)), Ok(Answer::Body(None)));
         let refused = answered(&asked, &Response::Body(Some(leaves[..1].to_vec())));

@@ -43,7 +43,7 @@ pub(super) const SERVED_PER_PEER_MAX: usize = 4;
 /// Requests in service of all peers together; each may hold an answer in memory.
 pub(super) const SERVED_MAX: usize = 32;
 
-/// Bytes of a gossip frame: one transaction or header and its envelope.
+/// Bytes of a gossip frame: one transaction, or header with what it shows, and its envelope.
 pub(super) const GOSSIP_BYTES_MAX: usize = TX_BYTES_MAX + 1024;
 /// Gossip frames that wait to be sent to one peer.
 pub(super) const GOSSIP_SEND_QUEUE: usize = 1024;

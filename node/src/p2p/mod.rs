@@ -31,8 +31,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use dronechain_chain_spec::header::SignedHeader;
 use dronechain_chain_spec::key::{PublicKey, SigningKey};
+use dronechain_chain_spec::link::Link;
 use dronechain_chain_spec::spec::Network;
 use dronechain_chain_spec::transaction::Transaction;
 use dronechain_chain_spec::wire::Request;
@@ -79,7 +79,7 @@ pub enum Command {
     /// Gossip a transaction.
     GossipTransaction(Transaction),
     /// Gossip a header.
-    GossipHeader(SignedHeader),
+    GossipHeader(Link),
     /// Judge a gossiped message.
     Judge {
         /// Which.

@@ -27,7 +27,7 @@ fn points(fault: &Fault) -> u32 {
     match fault {
         Fault::Undecodable(_) => WRONG,
         Fault::Header(error) => header_points(error),
-        Fault::Block(error) => match error {
+        Fault::Block { error, .. } => match error {
             BlockError::Header(error) => header_points(error),
             BlockError::TxCount { .. }
             | BlockError::TxRoot { .. }
@@ -40,7 +40,7 @@ fn points(fault: &Fault) -> u32 {
         },
         Fault::Transaction(error) => transaction_points(error),
         Fault::Body(error) => match error {
-            BodyError::Size(_) | BodyError::Duplicate(_) | BodyError::Root { .. } => WRONG,
+            BodyError::Size { .. } | BodyError::Duplicate(_) | BodyError::Root { .. } => WRONG,
         },
         Fault::Unasked => ODD,
     }
@@ -58,14 +58,17 @@ fn header_points(error: &HeaderError) -> u32 {
         | HeaderError::Height { .. }
         | HeaderError::Difficulty { .. }
         | HeaderError::Time { .. } => WRONG,
-        // Known only once the blocks before it were applied; or a version that is newer than ours.
-        HeaderError::Version(_)
-        | HeaderError::MinerNotAdmitted { .. }
+        // Whoever passes a header on has checked the miner's turn, and shows what changed the roster.
+        HeaderError::MinerNotAdmitted { .. }
         | HeaderError::MinerNotReady { .. }
         | HeaderError::MinerOutOfTurn { .. }
-        | HeaderError::NodeSet { .. } => ODD,
-        // Clocks differ, and it may hold later.
-        HeaderError::Future { .. } => NONE,
+        | HeaderError::Opening { .. }
+        | HeaderError::Change { .. }
+        | HeaderError::Roster { .. } => WRONG,
+        // A version that is newer than ours.
+        HeaderError::Version(_) => ODD,
+        // Clocks differ, and it may hold later; a newer version knows the rule.
+        HeaderError::Future { .. } | HeaderError::RuleUnknown { .. } => NONE,
     }
 }
 
@@ -78,10 +81,10 @@ fn transaction_points(error: &TxError) -> u32 {
         | TxError::TextTooLong
         | TxError::LeafCount { .. }
         | TxError::AdminSet
+        | TxError::Parameters { .. }
         | TxError::Approvals { .. } => WRONG,
         TxError::Signature(_) | TxError::Possession { .. } => FORGED,
-        TxError::NotActive
-        | TxError::SenderUnknown { .. }
+        TxError::SenderUnknown { .. }
         | TxError::SenderRevoked { .. }
         | TxError::SenderRole { .. }
         | TxError::AdminApprovals { .. }

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use dronechain_chain_spec::codec;
 use dronechain_chain_spec::key::PublicKey;
+use dronechain_chain_spec::limits::TX_BYTES_MAX;
 use dronechain_chain_spec::wire::Request;
 use futures::StreamExt;
 use libp2p::gossipsub::{IdentTopic, MessageAcceptance, MessageId, PublishError};
@@ -137,8 +138,12 @@ impl Task {
             Command::GossipTransaction(transaction) => {
                 self.publish(&self.topics.transactions.clone(), codec::encode(&transaction));
             }
-            Command::GossipHeader(header) => {
-                self.publish(&self.topics.headers.clone(), header.to_bytes().into());
+            Command::GossipHeader(link) => {
+                let bytes = codec::encode(&link);
+                // One that shows more is heard of by the next poll of tips.
+                if bytes.len() <= TX_BYTES_MAX {
+                    self.publish(&self.topics.headers.clone(), bytes);
+                }
             }
             Command::Judge { gossip, verdict } => self.judge(gossip, verdict),
             Command::Penalise { peer, fault } => match self.links.identity(peer) {

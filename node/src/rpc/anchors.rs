@@ -17,7 +17,7 @@ use super::error::ApiError;
 use super::limits::RECEIPT_TRIES_MAX;
 use super::params::{NoQuery, Params, Segments, WithDevice};
 use super::transactions::Progress;
-use crate::core::view::ViewError;
+use crate::core::view::{BatchId, ViewError};
 
 #[derive(Serialize)]
 pub(super) struct AnchorState {
@@ -75,14 +75,14 @@ struct Candidate {
     height: u64,
     sender: PublicKey,
     sequence: u64,
-    root: Hash256,
+    batch: BatchId,
     index: u32,
 }
 
 fn receipt_json(api: &Api, target: Hash256, device: Option<PublicKey>) -> Result<String, ApiError> {
     for candidate in candidates(api, &target)? {
-        let Candidate { sender, sequence, root, index, .. } = candidate;
-        let Some(tree) = batch_tree(api, &root)? else { continue };
+        let Candidate { sender, sequence, batch, index, .. } = candidate;
+        let Some(tree) = batch_tree(api, &batch)? else { continue };
         let Some(path) = tree.path(index.into()) else { continue };
         let Some(anchored) = api.anchored(sender, sequence, device)? else { continue };
         // An anchor may name this root with another number of leaves: that one proves nothing.
@@ -97,10 +97,10 @@ fn receipt_json(api: &Api, target: Hash256, device: Option<PublicKey>) -> Result
 fn candidates(api: &Api, target: &Hash256) -> Result<Vec<Candidate>, ViewError> {
     let store = &api.rpc.store;
     let mut candidates = Vec::new();
-    for (root, index) in store.anchors_of_leaf(target)? {
-        for (sender, sequence, height) in store.anchors_of_root(&root)? {
+    for (batch, index) in store.anchors_of_leaf(target)? {
+        for (sender, sequence, height) in store.anchors_of_root(&batch.root)? {
             if let Sender::Key(sender) = sender {
-                candidates.push(Candidate { height, sender, sequence, root, index });
+                candidates.push(Candidate { height, sender, sequence, batch, index });
             }
         }
         candidates.sort_by_key(|candidate| candidate.height);
@@ -109,16 +109,17 @@ fn candidates(api: &Api, target: &Hash256) -> Result<Vec<Candidate>, ViewError> 
     Ok(candidates)
 }
 
-fn batch_tree(api: &Api, root: &Hash256) -> Result<Option<Arc<Tree>>, ViewError> {
-    api.batches.get(root, || Ok(api.rpc.store.body(root)?.map(Tree::new)))
+fn batch_tree(api: &Api, batch: &BatchId) -> Result<Option<Arc<Tree>>, ViewError> {
+    api.batches.get(batch, || Ok(api.rpc.store.body(batch)?.map(Tree::new)))
 }
 
-/// `GET /v1/bodies/{root}`
+/// `GET /v1/bodies/{root}/{leaf_count}`
 pub(super) async fn body(
     State(api): State<Arc<Api>>,
-    Segments(root): Segments<Hash256>,
+    Segments((root, leaf_count)): Segments<(Hash256, u32)>,
     _: Params<NoQuery>,
 ) -> Result<Response, ApiError> {
-    let read = move |api: &Api| api.rpc.store.body_bytes(&root)?.ok_or(ApiError::Unknown("batch body"));
+    let batch = BatchId { root, leaf_count };
+    let read = move |api: &Api| api.rpc.store.body_bytes(&batch)?.ok_or(ApiError::Unknown("batch body"));
     api.run(read).await.map(octets)
 }

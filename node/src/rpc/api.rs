@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::merkle::Tree;
 use dronechain_chain_spec::transaction::Transaction;
 use tokio::sync::Semaphore;
@@ -13,17 +14,18 @@ use super::cache::Cache;
 use super::error::ApiError;
 use super::limits::{BATCH_TREES_MAX, BLOCK_TREES_MAX, SUBMISSIONS_KIB_MAX, WORKERS_MAX};
 use super::{Rpc, TipView};
+use crate::core::view::BatchId;
 
 /// The state of every handler.
 #[derive(Debug)]
 pub(super) struct Api {
     pub(super) rpc: Rpc,
-    /// Trees of batches by root.
-    pub(super) batches: Cache<Tree>,
+    /// Trees of batches.
+    pub(super) batches: Cache<BatchId, Tree>,
     /// Blocks by hash.
-    pub(super) blocks: Cache<BlockParts>,
+    pub(super) blocks: Cache<Hash256, BlockParts>,
     /// The accounts' tree by root: the tip's alone.
-    pub(super) accounts: Cache<Tree>,
+    pub(super) accounts: Cache<Hash256, Tree>,
     /// KiB of submissions that may still come in.
     pub(super) submissions: Arc<Semaphore>,
     workers: Arc<Semaphore>,

@@ -1,19 +1,17 @@
-//! A few immutable values by hash, the least recently used of which go first.
+//! A few immutable values by name, the least recently used of which go first.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use dronechain_chain_spec::hash::Hash256;
-
-/// At most `max` values; what is under a hash never changes.
+/// At most `max` values; what is under a name never changes.
 #[derive(Debug)]
-pub(super) struct Cache<T> {
+pub(super) struct Cache<K, T> {
     max: usize,
     /// The one used last stands last.
-    values: Mutex<VecDeque<(Hash256, Arc<T>)>>,
+    values: Mutex<VecDeque<(K, Arc<T>)>>,
 }
 
-impl<T> Cache<T> {
+impl<K: Copy + PartialEq, T> Cache<K, T> {
     pub(super) fn new(max: usize) -> Self {
         Self { max, values: Mutex::new(VecDeque::with_capacity(max)) }
     }
@@ -22,7 +20,7 @@ impl<T> Cache<T> {
     /// build the same at once: nobody waits while a tree is hashed.
     pub(super) fn get<E>(
         &self,
-        key: &Hash256,
+        key: &K,
         build: impl FnOnce() -> Result<Option<T>, E>,
     ) -> Result<Option<Arc<T>>, E> {
         if let Some(value) = self.touch(key) {
@@ -39,7 +37,7 @@ impl<T> Cache<T> {
         Ok(Some(value))
     }
 
-    fn touch(&self, key: &Hash256) -> Option<Arc<T>> {
+    fn touch(&self, key: &K) -> Option<Arc<T>> {
         let mut values = self.values();
         let at = values.iter().position(|(held, _)| held == key)?;
         let entry = values.remove(at)?;
@@ -48,7 +46,7 @@ impl<T> Cache<T> {
         Some(value)
     }
 
-    fn values(&self) -> MutexGuard<'_, VecDeque<(Hash256, Arc<T>)>> {
+    fn values(&self) -> MutexGuard<'_, VecDeque<(K, Arc<T>)>> {
         // A cache that a panic left in the middle lacks an entry at worst.
         self.values.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -62,8 +60,8 @@ mod tests {
     fn least_recently_used_goes_first() {
         let cache = Cache::new(2);
         let keys = [1, 2, 3].map(|byte| Hash256([byte; 32]));
-        let fill = |key: &Hash256| cache.get(key, || Ok::<_, ()>(Some(key.0[0])));
-        let held = |key: &Hash256| matches!(cache.get(key, || Err(())), Ok(Some(_)));
+        let fill = |key: &K| cache.get(key, || Ok::<_, ()>(Some(key.0[0])));
+        let held = |key: &K| matches!(cache.get(key, || Err(())), Ok(Some(_)));
         for key in [&keys[0], &keys[1], &keys[0], &keys[2]] {
             assert_eq!(fill(key), Ok(Some(Arc::new(key.0[0]))));
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use dronechain_chain_spec::chain::{Link, encode_link};
+use dronechain_chain_spec::chain::encode_link;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::header::Header;
 use dronechain_chain_spec::key::PublicKey;
@@ -50,8 +50,7 @@ fn links(api: &Api, from: u64, limit: u64) -> Result<Vec<u8>, ApiError> {
         if parent.is_some_and(|parent| parent != stored.signed.header.parent) {
             break;
         }
-        let link = Link { header: stored.signed, update: store.node_update(&hash)? };
-        encode_link(&link, &mut bytes);
+        encode_link(&store.link(&hash, stored)?, &mut bytes);
         if bytes.len() >= HEADERS_BYTES_MAX {
             break;
         }

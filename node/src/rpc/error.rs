@@ -36,8 +36,6 @@ pub(super) enum ApiError {
     Rule(#[from] TxError),
     #[error("{0}")]
     Body(#[from] BodyError),
-    #[error("the body has {found} leaves, the anchor has {expected}")]
-    BodyLeafCount { found: usize, expected: u32 },
     #[error("only an anchor has a body")]
     BodyUnexpected,
     #[error("{0}")]
@@ -92,11 +90,10 @@ impl ApiError {
             Self::BodyRead(_) => plain(StatusCode::BAD_REQUEST, "body-unreadable"),
             Self::Rule(error) => ruled(error),
             Self::Body(error) => match error {
-                BodyError::Size(_) => plain(StatusCode::UNPROCESSABLE_ENTITY, "body-size"),
+                BodyError::Size { .. } => plain(StatusCode::UNPROCESSABLE_ENTITY, "body-size"),
                 BodyError::Duplicate(_) => plain(StatusCode::UNPROCESSABLE_ENTITY, "body-duplicate"),
                 BodyError::Root { .. } => plain(StatusCode::UNPROCESSABLE_ENTITY, "body-root"),
             },
-            Self::BodyLeafCount { .. } => plain(StatusCode::UNPROCESSABLE_ENTITY, "body-leaf-count"),
             Self::BodyUnexpected => plain(StatusCode::UNPROCESSABLE_ENTITY, "body-unexpected"),
             Self::Submit(error) => match error {
                 SubmitError::Rule(error) => ruled(error),

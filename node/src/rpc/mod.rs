@@ -10,6 +10,7 @@ mod api;
 mod cache;
 mod chain;
 mod error;
+mod health;
 pub mod limits;
 mod params;
 mod proof;
@@ -31,7 +32,7 @@ use crate::store::Store;
 
 pub use self::server::serve;
 pub use self::submit::Submit;
-pub use self::tip::TipView;
+pub use self::tip::{Health, MISSING_SHOWN_MAX, TipView};
 
 /// What the server answers from.
 #[derive(Debug, Clone)]

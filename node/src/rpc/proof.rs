@@ -105,7 +105,7 @@ impl Api {
         let tip = self.tip();
         let height = height.max(tip.opening.accounts_since);
         let Some(block) = self.rpc.store.active(height)? else { return Ok(None) };
-        let Some(opening) = self.rpc.store.header(&block)?.and_then(|stored| stored.opening) else {
+        let Some(opening) = self.rpc.store.header(&block)?.and_then(|stored| stored.opening()) else {
             return Ok(None);
         };
         let registry = &tip.registry;

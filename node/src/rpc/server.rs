@@ -23,7 +23,7 @@ use super::limits::{
     ACCEPT_FAILURES_MAX, ACCEPT_PAUSE, BODY_BYTES_MAX, CONNECTION_AGE_MAX, CONNECTIONS_MAX, GRACE,
     HEAD_BYTES_MAX, HEAD_WAIT,
 };
-use super::{Rpc, anchors, chain, registry, status, submit, transactions};
+use super::{Rpc, anchors, chain, health, registry, status, submit, transactions};
 
 /// Serves until `shutdown` resolves; requests under way then get a short time to finish.
 ///
@@ -117,7 +117,10 @@ fn router(rpc: Rpc) -> Router {
         .route("/v1/senders/{name}", get(registry::sender))
         .route("/v1/anchors/{key}/{sequence}", get(anchors::anchor))
         .route("/v1/receipts/{hash}", get(anchors::receipt))
-        .route("/v1/bodies/{root}", get(anchors::body))
+        .route("/v1/bodies/missing", get(health::missing))
+        .route("/v1/bodies/{root}/{leaf_count}", get(anchors::body))
+        .route("/v1/evidence", get(health::evidence))
+        .route("/v1/rivals", get(health::rivals))
         .route("/v1/registry", get(registry::entries))
         .route("/v1/registry/{key}", get(registry::account))
         .route("/livez", get(status::live))

@@ -29,6 +29,20 @@ pub(super) struct Status {
     peers: usize,
     mempool: usize,
     syncing: bool,
+    /// Height of the heaviest headers known: how far syncing has to go.
+    headers_height: u64,
+    /// Included anchors whose batch body is not here.
+    bodies_missing: usize,
+    /// Chains that leave ours below the finality depth.
+    rivals: usize,
+    /// The admins activated a rule that this version does not know: it stops there.
+    upgrade_needed: Option<UpgradeNeeded>,
+}
+
+#[derive(Serialize)]
+struct UpgradeNeeded {
+    rule: u32,
+    height: u64,
 }
 
 #[derive(Serialize)]
@@ -57,6 +71,10 @@ pub(super) async fn status(State(api): State<Arc<Api>>, _: Params<NoQuery>) -> J
         peers: api.rpc.peers.load(Ordering::Relaxed),
         mempool: tip.mempool,
         syncing: tip.syncing,
+        headers_height: tip.headers_height,
+        bodies_missing: tip.health.missing.0,
+        rivals: tip.health.rivals.len(),
+        upgrade_needed: tip.health.upgrade_needed.map(|(rule, height)| UpgradeNeeded { rule, height }),
     })
 }
 

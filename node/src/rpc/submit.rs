@@ -23,6 +23,7 @@ use super::limits::{ANSWER_WAIT, BODY_BYTES_PER_S, BODY_WAIT, SUBMISSION_BYTES_M
 use super::params::{NoQuery, Params};
 use super::transactions::Progress;
 use crate::core::event::{CheckedBody, SubmitError, Submitted};
+use crate::core::view::BatchId;
 
 /// A submission on its way to the core.
 #[derive(Debug)]
@@ -91,16 +92,13 @@ async fn read(body: Body, len: u64) -> Result<Vec<u8>, ApiError> {
     bytes.map(Vec::from).map_err(|error| ApiError::BodyRead(error.to_string()))
 }
 
-/// Everything that needs no state: the codec, T1 to T10, and the body against its anchor.
+/// Everything that needs no state: the codec, T1 to T11, and the body against its anchor.
 fn check(api: &Api, bytes: &[u8]) -> Result<(CheckedTransaction, Option<CheckedBody>), ApiError> {
     let Submission { transaction, body } = codec::decode(bytes).map_err(TxError::Malformed)?;
     let transaction = transaction.check(&api.rpc.store.chain_id())?;
     let Some(body) = body else { return Ok((transaction, None)) };
     let anchor = transaction.anchor().ok_or(ApiError::BodyUnexpected)?;
-    let (found, expected) = (body.0.len(), anchor.leaf_count);
-    if found != expected as usize {
-        return Err(ApiError::BodyLeafCount { found, expected });
-    }
-    let body = CheckedBody::check(anchor.root, body.0)?;
+    let batch = BatchId::of(anchor).ok_or(ApiError::BodyUnexpected)?;
+    let body = CheckedBody::check(batch, body.0)?;
     Ok((transaction, Some(body)))
 }

@@ -80,8 +80,17 @@ impl Batch<'_> {
         for (hash, undo) in &changes.undos {
             self.put(Column::Undos, hash.0, codec::encode(undo));
         }
-        for (hash, update) in &changes.node_updates {
-            self.put(Column::NodeUpdates, hash.0, codec::encode(update));
+        for (hash, shown) in &changes.shown {
+            self.put(Column::Shown, hash.0, codec::encode(shown));
+        }
+        for (hash, roster) in &changes.rosters {
+            self.put(Column::Rosters, hash.0, codec::encode(roster));
+        }
+        for (conflict, evidence) in &changes.evidence {
+            self.put(Column::Evidence, keys::conflict(conflict), codec::encode(evidence));
+        }
+        for (first, rival) in &changes.rivals {
+            self.put(Column::Rivals, first.0, codec::encode(rival));
         }
         for ((level, position), hash) in &changes.history_nodes {
             self.put(Column::History, keys::history(*level, *position), hash.0);
@@ -92,10 +101,10 @@ impl Batch<'_> {
                 None => self.delete(Column::Active, keys::active(*height)),
             }
         }
-        for (root, leaves) in &changes.bodies {
-            self.put(Column::Bodies, root.0, codec::encode(leaves));
+        for (batch, leaves) in &changes.bodies {
+            self.put(Column::Bodies, keys::batch(batch), codec::encode(leaves));
             for (index, leaf) in (0_u32..).zip(leaves) {
-                self.put(Column::Leaves, keys::leaf(leaf, root), index.to_be_bytes());
+                self.put(Column::Leaves, keys::leaf(leaf, batch), index.to_be_bytes());
             }
         }
     }

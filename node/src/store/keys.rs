@@ -8,8 +8,10 @@ use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::registry::{Place, Roll};
 use dronechain_chain_spec::transaction::Sender;
 
+use crate::core::view::{BatchId, Conflict};
+
 /// Version of this layout. Another one is refused, never converted in silence.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// A column family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,13 +28,15 @@ pub(super) enum Column {
     Undos,
     /// Block hash -> `OutcomeList`.
     Outcomes,
-    /// Block hash -> `NodeUpdate`.
-    NodeUpdates,
+    /// Block hash -> `ShownList`, of blocks that changed the roster.
+    Shown,
+    /// Block hash -> `Roster`, of the same and genesis.
+    Rosters,
     /// Level ++ position -> hash (32 bytes).
     History,
     /// Roll ++ index -> `Account`.
     Accounts,
-    /// Root -> `BatchBody`.
+    /// Root ++ leaf count -> `BatchBody`.
     Bodies,
     /// Sender ++ sequence -> `Transaction`.
     Pool,
@@ -42,22 +46,27 @@ pub(super) enum Column {
     Transactions,
     /// Sender ++ sequence -> `AnchorPlace`, on the active chain.
     Anchors,
-    /// Leaf ++ root -> index of the leaf (4 bytes, big-endian).
+    /// Leaf ++ root ++ leaf count -> index of the leaf (4 bytes, big-endian).
     Leaves,
     /// Root ++ sender ++ sequence -> height (8 bytes, big-endian), on the active chain.
     Roots,
+    /// Kind ++ sender ++ number -> `Evidence`.
+    Evidence,
+    /// Hash of another chain's first block -> `Rival`.
+    Rivals,
 }
 
 impl Column {
     /// All of them.
-    pub(super) const ALL: [Self; 16] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::Meta,
         Self::Headers,
         Self::Active,
         Self::Blocks,
         Self::Undos,
         Self::Outcomes,
-        Self::NodeUpdates,
+        Self::Shown,
+        Self::Rosters,
         Self::History,
         Self::Accounts,
         Self::Bodies,
@@ -67,6 +76,8 @@ impl Column {
         Self::Anchors,
         Self::Leaves,
         Self::Roots,
+        Self::Evidence,
+        Self::Rivals,
     ];
 
     /// Its name in RocksDB. `default` must exist and stays empty.
@@ -78,7 +89,8 @@ impl Column {
             Self::Blocks => "blocks",
             Self::Undos => "undos",
             Self::Outcomes => "outcomes",
-            Self::NodeUpdates => "node_updates",
+            Self::Shown => "shown",
+            Self::Rosters => "rosters",
             Self::History => "history",
             Self::Accounts => "accounts",
             Self::Bodies => "bodies",
@@ -88,6 +100,8 @@ impl Column {
             Self::Anchors => "anchors",
             Self::Leaves => "leaves",
             Self::Roots => "roots",
+            Self::Evidence => "evidence",
+            Self::Rivals => "rivals",
         }
     }
 }
@@ -162,8 +176,27 @@ pub(super) fn parse_sequence(bytes: &[u8]) -> Option<(Sender, u64)> {
 }
 
 /// Key of [`Column::Leaves`]; the leaf alone is a prefix.
-pub(super) fn leaf(leaf: &Hash256, root: &Hash256) -> [u8; 64] {
-    join(&[&leaf.0, &root.0])
+pub(super) fn leaf(leaf: &Hash256, batch: &BatchId) -> [u8; 68] {
+    join(&[&leaf.0, &self::batch(batch)])
+}
+
+/// Key of [`Column::Bodies`].
+pub(super) fn batch(BatchId { root, leaf_count }: &BatchId) -> [u8; 36] {
+    join(&[&root.0, &leaf_count.to_be_bytes()])
+}
+
+/// Reads what [`batch`] wrote.
+pub(super) fn parse_batch(bytes: &[u8]) -> Option<BatchId> {
+    let (root, count) = bytes.split_first_chunk::<32>()?;
+    Some(BatchId { root: Hash256(*root), leaf_count: u32::from_be_bytes(count.try_into().ok()?) })
+}
+
+/// Key of [`Column::Evidence`].
+pub(super) fn conflict(conflict: &Conflict) -> [u8; 1 + SENDER_LEN + 8] {
+    match conflict {
+        Conflict::Blocks(miner, height) => join(&[&[0], &sequence(Sender::Key(*miner), *height)]),
+        Conflict::Transactions(by, number) => join(&[&[1], &sequence(*by, *number)]),
+    }
 }
 
 /// Key of [`Column::Roots`]; the root alone is a prefix.

@@ -15,6 +15,7 @@ mod rows;
 mod serve;
 mod settings;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -23,6 +24,8 @@ use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::state::State;
 use dronechain_chain_spec::transaction::Transaction;
 use rocksdb::DB;
+
+use crate::core::view::Rival;
 
 pub use self::error::StoreError;
 pub use self::keys::FORMAT;
@@ -49,6 +52,8 @@ pub struct Loaded {
     pub tip: Hash256,
     /// The durable mempool, each sender's transactions by rising sequence.
     pub pool: Vec<Transaction>,
+    /// Chains beyond the finality depth, by their first block that is not ours.
+    pub rivals: BTreeMap<Hash256, Rival>,
 }
 
 impl Store {

@@ -21,7 +21,7 @@ use rocksdb::{DB, FlushOptions};
 use super::folder::{self, Counter, Marker, Progress};
 use super::keys::{self, Column, FORMAT, meta};
 use super::{Loaded, Options, Store, StoreError, settings};
-use crate::core::view::{Changes, Opening, Stage, StateChanges, StoredHeader, View as _, ViewError};
+use crate::core::view::{Changes, Connected, Stage, StateChanges, StoredHeader, View as _, ViewError};
 
 impl Store {
     /// Opens the store in the folder `path`, which holds nothing else, for the network of `spec`.
@@ -157,18 +157,20 @@ impl Store {
         }
         let header = self.header(&tip).map_err(|error| self.unreadable(error))?;
         let opening =
-            header.and_then(|header| header.opening).ok_or_else(|| corrupt("the tip's header is gone"))?;
+            header.and_then(|header| header.opening()).ok_or_else(|| corrupt("the tip's header is gone"))?;
         let admins: Admins = self.decoded_meta(meta::ADMINS)?;
         let history: Peaks = self.decoded_meta(meta::HISTORY)?;
         if !history.is_consistent() || history.count() != height + 1 {
             return Err(corrupt("the history does not end at the tip"));
         }
         let registry = Registry::new(self.roll(Roll::Nodes)?, self.roll(Roll::Accounts)?);
+        let state = State { admins, registry, history };
         let Commitments { nodes, accounts, .. } = opening.commitments;
-        if registry.root(Roll::Nodes) != nodes || registry.root(Roll::Accounts) != accounts {
-            return Err(corrupt("the registry is not the one that the tip commits to"));
+        if state.nodes_root() != nodes || state.registry.root(Roll::Accounts) != accounts {
+            return Err(corrupt("governance or registry are not those that the tip commits to"));
         }
-        Ok(Loaded { state: State { admins, registry, history }, tip, pool: self.pool()? })
+        let rivals = self.rivals().map_err(|error| self.unreadable(error))?;
+        Ok(Loaded { state, tip, pool: self.pool()?, rivals })
     }
 
     fn decoded_meta<T: Canonical>(&self, key: &[u8]) -> Result<T, StoreError> {
@@ -235,15 +237,18 @@ fn genesis(spec: &ChainSpec) -> Changes {
     let mut state = spec.genesis_state();
     let commitments = Commitments {
         history: state.history.root(),
-        nodes: state.registry.root(Roll::Nodes),
+        nodes: state.nodes_root(),
         accounts: state.registry.root(Roll::Accounts),
     };
+    let roster = state.roster();
     let completed = state.history.push(hash);
     let stored = StoredHeader {
         signed: SignedHeader { header, signature: Signature([0; 64]) },
         work: Work::ZERO,
         stage: Stage::Valid,
-        opening: Some(Opening { commitments, accounts_since: 0 }),
+        commitments,
+        roster: hash,
+        connected: Some(Connected { accounts_since: 0, live: 0 }),
     };
     let rows = [Roll::Nodes, Roll::Accounts].into_iter().flat_map(|roll| {
         let places = (0..state.registry.len(roll)).map(move |index| Place { roll, index });
@@ -254,6 +259,7 @@ fn genesis(spec: &ChainSpec) -> Changes {
         headers: BTreeMap::from([(hash, stored)]),
         blocks: BTreeMap::from([(hash, Vec::new())]),
         active: BTreeMap::from([(0, Some(hash))]),
+        rosters: BTreeMap::from([(hash, roster)]),
         history_nodes: completed.iter().map(|node| ((node.level, node.position), node.hash)).collect(),
         state: StateChanges {
             accounts,

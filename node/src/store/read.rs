@@ -3,22 +3,24 @@
 //! Single reads see the last commit. What is read in several steps may straddle a commit; callers
 //! that need one moment hold what they read against a header's commitments.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use dronechain_chain_spec::chain::NodeUpdate;
 use dronechain_chain_spec::codec::{self, Canonical};
+use dronechain_chain_spec::evidence::Evidence;
 use dronechain_chain_spec::hash::Hash256;
+use dronechain_chain_spec::link::Link;
 use dronechain_chain_spec::registry::{Account, Place};
+use dronechain_chain_spec::roster::Roster;
 use dronechain_chain_spec::state::{Admins, Outcome, Undo};
 use dronechain_chain_spec::transaction::{Sender, Transaction};
 use dronechain_chain_spec::wire::BatchBody;
 use rocksdb::{DBPinnableSlice, IteratorMode, PrefixRange, ReadOptions};
 
 use super::keys::{self, Column, meta};
-use super::rows::{OutcomeList, TransactionList};
+use super::rows::{OutcomeList, ShownList, TransactionList};
 use super::{AnchorPlace, Store, TxPlace};
-use crate::core::view::{StoredHeader, View, ViewError};
+use crate::core::view::{BatchId, Conflict, Rival, StoredHeader, View, ViewError};
 
 /// Batches that [`Store::anchors_of_leaf`] tells of.
 pub const LEAF_PLACES_MAX: usize = 256;
@@ -51,8 +53,16 @@ impl View for Store {
         self.row(Column::Undos, &hash.0)
     }
 
-    fn has_body(&self, root: &Hash256) -> Result<bool, ViewError> {
-        Ok(self.pinned(Column::Bodies, &root.0)?.is_some())
+    fn has_body(&self, batch: &BatchId) -> Result<bool, ViewError> {
+        Ok(self.pinned(Column::Bodies, &keys::batch(batch))?.is_some())
+    }
+
+    fn roster(&self, hash: &Hash256) -> Result<Option<Roster>, ViewError> {
+        self.row(Column::Rosters, &hash.0)
+    }
+
+    fn has_evidence(&self, conflict: &Conflict) -> Result<bool, ViewError> {
+        Ok(self.pinned(Column::Evidence, &keys::conflict(conflict))?.is_some())
     }
 
     fn transaction_height(&self, txid: &Hash256) -> Result<Option<u64>, ViewError> {
@@ -77,8 +87,16 @@ impl View for Arc<Store> {
         (**self).undo(hash)
     }
 
-    fn has_body(&self, root: &Hash256) -> Result<bool, ViewError> {
-        (**self).has_body(root)
+    fn has_body(&self, batch: &BatchId) -> Result<bool, ViewError> {
+        (**self).has_body(batch)
+    }
+
+    fn roster(&self, hash: &Hash256) -> Result<Option<Roster>, ViewError> {
+        (**self).roster(hash)
+    }
+
+    fn has_evidence(&self, conflict: &Conflict) -> Result<bool, ViewError> {
+        (**self).has_evidence(conflict)
     }
 
     fn transaction_height(&self, txid: &Hash256) -> Result<Option<u64>, ViewError> {
@@ -94,13 +112,13 @@ impl Store {
     }
 
     /// The leaves of a batch.
-    pub fn body(&self, root: &Hash256) -> Result<Option<Vec<Hash256>>, ViewError> {
-        Ok(self.row(Column::Bodies, &root.0)?.map(|BatchBody(leaves)| leaves))
+    pub fn body(&self, batch: &BatchId) -> Result<Option<Vec<Hash256>>, ViewError> {
+        Ok(self.row(Column::Bodies, &keys::batch(batch))?.map(|BatchBody(leaves)| leaves))
     }
 
     /// The canonical bytes of a batch's body.
-    pub fn body_bytes(&self, root: &Hash256) -> Result<Option<Vec<u8>>, ViewError> {
-        self.bytes(Column::Bodies, &root.0)
+    pub fn body_bytes(&self, batch: &BatchId) -> Result<Option<Vec<u8>>, ViewError> {
+        self.bytes(Column::Bodies, &keys::batch(batch))
     }
 
     /// What each transaction of a block did when it was connected last; none if it never was.
@@ -108,9 +126,35 @@ impl Store {
         Ok(self.row(Column::Outcomes, &hash.0)?.map(|OutcomeList(list)| list))
     }
 
-    /// The opened commitments of a block that changed the node set.
-    pub fn node_update(&self, hash: &Hash256) -> Result<Option<NodeUpdate>, ViewError> {
-        self.row(Column::NodeUpdates, &hash.0)
+    /// A header with what it shows of its block.
+    pub fn link(&self, hash: &Hash256, stored: StoredHeader) -> Result<Link, ViewError> {
+        let changes = if stored.roster == *hash { self.row(Column::Shown, &hash.0)? } else { None };
+        let changes = changes.map_or_else(Vec::new, |ShownList(shown)| shown);
+        Ok(Link { header: stored.signed, commitments: stored.commitments, changes })
+    }
+
+    /// Evidence of misbehaviour, at most `limit` pieces behind the first `skip`.
+    pub fn evidence(&self, skip: usize, limit: usize) -> Result<Vec<Evidence>, ViewError> {
+        let (mut at, mut found) = (0, Vec::new());
+        self.each(Column::Evidence, &[], |_, value| {
+            at += 1;
+            if at > skip {
+                found.push(codec::decode(value).map_err(|_| "value")?);
+            }
+            Ok(found.len() < limit)
+        })?;
+        Ok(found)
+    }
+
+    /// Chains beyond the finality depth, by their first block that is not ours.
+    pub fn rivals(&self) -> Result<BTreeMap<Hash256, Rival>, ViewError> {
+        let mut rivals = BTreeMap::new();
+        self.each(Column::Rivals, &[], |key, value| {
+            let first = Hash256(key.try_into().map_err(|_| "key")?);
+            rivals.insert(first, codec::decode(value).map_err(|_| "value")?);
+            Ok(true)
+        })?;
+        Ok(rivals)
     }
 
     /// A completed node of the history's mountain range; leaves are at level 0.
@@ -128,14 +172,14 @@ impl Store {
         self.row(Column::Anchors, &keys::sequence(sender, sequence))
     }
 
-    /// The stored batches that hold a leaf: root and index of the leaf; at most
-    /// [`LEAF_PLACES_MAX`], in order of root.
-    pub fn anchors_of_leaf(&self, leaf: &Hash256) -> Result<Vec<(Hash256, u32)>, ViewError> {
+    /// The stored batches that hold a leaf, and the index of the leaf; at most [`LEAF_PLACES_MAX`], in
+    /// order of root.
+    pub fn anchors_of_leaf(&self, leaf: &Hash256) -> Result<Vec<(BatchId, u32)>, ViewError> {
         let mut places = Vec::new();
         self.each(Column::Leaves, &leaf.0, |key, value| {
-            let root = key.get(32..).and_then(|root| root.try_into().ok()).ok_or("key")?;
+            let batch = key.get(32..).and_then(keys::parse_batch).ok_or("key")?;
             let index = value.try_into().map_err(|_| "value")?;
-            places.push((Hash256(root), u32::from_be_bytes(index)));
+            places.push((batch, u32::from_be_bytes(index)));
             Ok(places.len() < LEAF_PLACES_MAX)
         })?;
         Ok(places)

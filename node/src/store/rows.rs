@@ -4,6 +4,7 @@ use bincode::{Decode, Encode};
 use dronechain_chain_spec::codec::Canonical;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::limits::{BLOCK_BYTES_MAX, BLOCK_TXS_MAX};
+use dronechain_chain_spec::link::{Link, Shown};
 use dronechain_chain_spec::state::Outcome;
 use dronechain_chain_spec::transaction::Transaction;
 
@@ -41,6 +42,14 @@ pub(super) struct TransactionList(pub(super) Vec<Transaction>);
 
 impl Canonical for TransactionList {
     const MAX: usize = 8 + BLOCK_BYTES_MAX;
+}
+
+/// What a header shows of its block.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(super) struct ShownList(pub(super) Vec<Shown>);
+
+impl Canonical for ShownList {
+    const MAX: usize = Link::MAX;
 }
 
 /// What each of a block's transactions did.

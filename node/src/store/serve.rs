@@ -3,19 +3,20 @@
 use dronechain_chain_spec::block::Block;
 use dronechain_chain_spec::codec;
 use dronechain_chain_spec::hash::Hash256;
-use dronechain_chain_spec::header::{SIGNED_HEADER_LEN, SignedHeader};
+use dronechain_chain_spec::header::SIGNED_HEADER_LEN;
 use dronechain_chain_spec::limits::{
     BLOCKS_PER_MESSAGE, HEADERS_PER_MESSAGE, LOCATOR_MAX, MESSAGE_BYTES_MAX,
 };
+use dronechain_chain_spec::link::Link;
 use dronechain_chain_spec::wire::{Request, Response, Status};
 
 use super::Store;
 use super::keys::Column;
 use super::rows::TransactionList;
-use crate::core::view::{Stage, View as _, ViewError};
+use crate::core::view::{BatchId, Stage, View as _, ViewError};
 
-/// Bytes of an answer's blocks; the rest of a message is room for its frame.
-const BLOCKS_BYTES_MAX: usize = MESSAGE_BYTES_MAX - 4096;
+/// Bytes of an answer's headers or blocks; the rest of a message is room for its frame.
+const ANSWER_BYTES_MAX: usize = MESSAGE_BYTES_MAX - 4096;
 
 impl Store {
     /// The answer to a peer's request; `now_ms` is the own clock, ms since 1970 UTC.
@@ -24,7 +25,9 @@ impl Store {
             Request::Status => self.status(now_ms).map(Response::Status),
             Request::Headers { locator } => self.headers_behind(locator).map(Response::Headers),
             Request::Blocks { hashes } => self.blocks(hashes).map(Response::Blocks),
-            Request::Body { root } => self.body(root).map(Response::Body),
+            Request::Body { root, leaf_count } => {
+                self.body(&BatchId { root: *root, leaf_count: *leaf_count }).map(Response::Body)
+            }
         }
     }
 
@@ -34,10 +37,10 @@ impl Store {
         Ok(Status { chain_id: self.chain_id, tip, height, work: header.work, time_ms })
     }
 
-    /// Headers of the active chain behind the first hash of `locator` that is on it; none if no
-    /// hash is.
-    fn headers_behind(&self, locator: &[Hash256]) -> Result<Vec<SignedHeader>, ViewError> {
-        let mut headers = Vec::new();
+    /// Headers of the active chain behind the first hash of `locator` that is on it, as many as
+    /// fit; none if no hash is.
+    fn headers_behind(&self, locator: &[Hash256]) -> Result<Vec<Link>, ViewError> {
+        let (mut headers, mut bytes) = (Vec::new(), 0);
         let Some((mut parent, mut height)) = self.common(locator)? else {
             return Ok(headers);
         };
@@ -49,7 +52,12 @@ impl Store {
             if stored.signed.header.parent != parent {
                 break;
             }
-            headers.push(stored.signed);
+            let link = self.link(&hash, stored)?;
+            bytes += codec::encode(&link).len();
+            if bytes > ANSWER_BYTES_MAX {
+                break;
+            }
+            headers.push(link);
             parent = hash;
         }
         Ok(headers)
@@ -78,7 +86,7 @@ impl Store {
             };
             let Some(row) = self.bytes(Column::Blocks, &hash.0)? else { continue };
             bytes += row.len() + SIGNED_HEADER_LEN;
-            if bytes > BLOCKS_BYTES_MAX {
+            if bytes > ANSWER_BYTES_MAX {
                 break;
             }
             let TransactionList(transactions) =

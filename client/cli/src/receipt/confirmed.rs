@@ -4,7 +4,7 @@ use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::merkle::Tree;
 use dronechain_chain_spec::receipt::{AnchorProof, Receipt, ReceiptError};
-use dronechain_chain_spec::transaction::{Action, Transaction};
+use dronechain_chain_spec::transaction::{Action, Anchor, Transaction};
 use dronechain_chain_spec::{chain::HeaderChain, codec};
 use dronechain_client::{ClientError, NodeClient, State};
 
@@ -40,8 +40,8 @@ impl Anchored {
             url: node.url().to_owned(),
             reason: "an included anchor without a proof".to_owned(),
         })?;
-        let root = root_of(&proof).map_err(broken(id))?;
-        let leaves = node.body(root).await?.ok_or(CliError::BodyMissing(root))?;
+        let anchor = anchor_of(&proof).map_err(broken(id))?;
+        let leaves = node.body(&anchor).await?.ok_or(CliError::BodyMissing(anchor.root))?;
         let tree = Tree::new(leaves.clone());
         Ok(Some(Self { id, chain_id, tree, leaves, proof }))
     }
@@ -85,11 +85,11 @@ fn broken((sender, anchor_sequence): AnchorId) -> impl Fn(ReceiptError) -> CliEr
     move |error| CliError::Proof { sender: sender.to_string(), anchor_sequence, error }
 }
 
-fn root_of(proof: &AnchorProof) -> Result<Hash256, ReceiptError> {
+fn anchor_of(proof: &AnchorProof) -> Result<Anchor, ReceiptError> {
     let transaction: Transaction =
         codec::decode(&proof.transaction).map_err(ReceiptError::TransactionCodec)?;
     match transaction.body.action {
-        Action::Anchor(anchor) => Ok(anchor.root),
+        Action::Anchor(anchor) => Ok(anchor),
         _ => Err(ReceiptError::NotThisAnchor { root: Hash256::ZERO, leaf_count: 0 }),
     }
 }
