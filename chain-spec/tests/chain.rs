@@ -488,6 +488,24 @@ fn b6_one_refused_transaction_refuses_the_block() {
 }
 
 #[test]
+fn a_stored_block_is_the_one_that_was_checked() {
+    let net = Net::populated(3);
+    let block = net.block(NODES[1], some_transactions(&net));
+    let hash = block.header.header.hash();
+    let checked = block.clone().check(net.chain.network()).unwrap();
+    assert_eq!(block.clone().check_stored(&hash), Ok(checked));
+    block_refused(block.clone().check_stored(&net.chain.tip()), "H8");
+    let mut nonce = block.clone();
+    nonce.header.header.nonce += 1;
+    block_refused(nonce.check_stored(&hash), "H8");
+    let mut forged = block.clone();
+    forged.transactions[1].approvals[0].signature.0[0] ^= 1;
+    block_refused(forged.check_stored(&hash), "B3");
+    let cut = Block { transactions: block.transactions[..1].to_vec(), ..block };
+    block_refused(cut.check_stored(&hash), "B2");
+}
+
+#[test]
 fn b7_the_header_commits_to_the_state_after_the_block() {
     let mut net = Net::populated(3);
     let transactions = some_transactions(&net);

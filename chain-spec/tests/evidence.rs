@@ -40,12 +40,9 @@ fn two_blocks_by_one_miner_at_one_height() {
     let one = header(&net, NODES[1], |_| ());
     let other = header(&net, NODES[1], |header| header.time_ms += 1);
     let evidence = blocks(&one, &other);
-    let checked = evidence.clone().check(net.chain.network()).unwrap();
-    assert_eq!(
-        (checked.misbehaviour(), checked.offenders()),
-        (Misbehaviour::TwoBlocks, &[public(NODES[1])][..])
-    );
-    assert_eq!(checked.get(), &evidence);
+    assert_eq!(evidence.misbehaviour(), Misbehaviour::TwoBlocks);
+    assert_eq!(evidence.offenders(), [public(NODES[1])]);
+    assert_eq!(evidence.clone().check(net.chain.network()).unwrap().get(), &evidence);
     // One fact has one encoding, whichever was seen first.
     for found in [Evidence::of_headers(&one, &other), Evidence::of_headers(&other, &one)] {
         assert_eq!(found.as_ref(), Some(&evidence));
@@ -92,18 +89,17 @@ fn two_transactions_by_one_sender_at_one_sequence() {
     let batch = |sender, sequence, count| net.by(sender, sequence, anchor(AnchorKind::Data, &leaves(count)));
     let (one, other) = (batch(CONTROLLER, 1, 1), batch(CONTROLLER, 1, 2));
     let evidence = transactions(&one, &other);
-    let checked = evidence.clone().check(net.chain.network()).unwrap();
-    assert_eq!(checked.misbehaviour(), Misbehaviour::TwoTransactions);
-    assert_eq!(checked.offenders(), [public(CONTROLLER)]);
-    let (a, b) = (net.checked(one.clone()), net.checked(other));
-    for found in [Evidence::of_transactions(&a, &b), Evidence::of_transactions(&b, &a)] {
+    assert_eq!(evidence.misbehaviour(), Misbehaviour::TwoTransactions);
+    assert_eq!(evidence.offenders(), [public(CONTROLLER)]);
+    assert_eq!(evidence.clone().check(net.chain.network()).unwrap().get(), &evidence);
+    for found in [Evidence::of_transactions(&one, &other), Evidence::of_transactions(&other, &one)] {
         assert_eq!(found.as_ref(), Some(&evidence));
     }
     assert_eq!(codec::decode::<Evidence>(&codec::encode(&evidence)).as_ref(), Ok(&evidence));
     // E3: the same, another sequence, another sender.
     for other in [one.clone(), batch(CONTROLLER, 2, 2), batch(CONTROLLER_2, 1, 2)] {
         assert_eq!(transactions(&one, &other).check(net.chain.network()), Err(EvidenceError::NoConflict));
-        assert_eq!(Evidence::of_transactions(&a, &net.checked(other)), None);
+        assert_eq!(Evidence::of_transactions(&one, &other), None);
     }
 }
 
@@ -117,7 +113,7 @@ fn of_the_admins_those_who_approved_both() {
     };
     let offenders = |one: &[u8], other: &[u8]| {
         let evidence = transactions(&by(one, Role::Controller), &by(other, Role::Operator));
-        evidence.check(net.chain.network()).map(|checked| checked.offenders().to_vec())
+        evidence.check(net.chain.network()).map(|checked| checked.get().offenders())
     };
     assert_eq!(offenders(&[1, 2], &[2, 3]), Ok(vec![public(2)]));
     // Each once, however often it stands there.
@@ -133,7 +129,7 @@ fn of_the_admins_those_who_approved_both() {
     assert_ne!(one.txid(), other.txid());
     let found = transactions(&one, &other).check(net.chain.network());
     assert_eq!(found, Err(EvidenceError::NoConflict));
-    assert_eq!(Evidence::of_transactions(&net.checked(one), &net.checked(other)), None);
+    assert_eq!(Evidence::of_transactions(&one, &other), None);
 }
 
 #[test]

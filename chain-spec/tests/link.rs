@@ -208,6 +208,11 @@ fn h18_a_change_left_out_is_noticed_at_once() {
     for left in [&[][..], &[0, 4], &[0, 1, 4], &[0, 1, 5], &[1, 5]] {
         refused(push(&net, Link { changes: shown(&transactions, left), ..good.clone() }), "H18");
     }
+    // What another in the block undoes leaves no trace in the roster.
+    let twice = [net.by_admins(2, set_parameters(2_000, 50)), net.by_admins(3, set_parameters(3_000, 50))];
+    let link = honest(&net, NODES[1], &twice);
+    assert_eq!(push(&net, Link { changes: shown(&twice, &[1]), ..link.clone() }), Ok(()));
+    refused(push(&net, Link { changes: shown(&twice, &[0]), ..link }), "H18");
     // Without its admission an announcement is a stranger's.
     refused(push(&net, Link { changes: shown(&transactions, &[1, 4, 5]), ..good }), "H17");
 }
