@@ -257,8 +257,26 @@ def block_hash(encoded):
     return sha256(sha256(encoded))
 
 
+def governance(admins, threshold, tuning, planned=None, activations=()):
+    """`planned` is block time, finality depth, height; `activations` are rule and height."""
+    return (
+        u32(threshold)
+        + listed([admin.public for admin in admins])
+        + b"".join(map(u64, tuning))
+        + option(planned, lambda plan: b"".join(map(u64, plan)))
+        + listed([u32(rule) + u64(height) for rule, height in activations])
+    )
+
+
 NODE_ENTRIES = [entry(node, NODE, ready=0) for node in NODES]
-NODES_ROOT = tree_root([leaf(encoded) for encoded in NODE_ENTRIES])
+GOVERNANCE = governance(ADMINS, 2, (BLOCK_TIME, FINALITY))
+
+
+def nodes_root(entries):
+    return tree_root([leaf(GOVERNANCE), *map(leaf, entries)])
+
+
+NODES_ROOT = nodes_root(NODE_ENTRIES)
 GENESIS = header(0, ZERO, SPEC_HASH, sha256(ZERO, NODES_ROOT, ZERO), 0, GENESIS_TIME, BITS, ZERO, 0)
 CHAIN_ID = block_hash(GENESIS)
 
@@ -328,22 +346,45 @@ COMMITMENTS_1 = sha256(HISTORY_1, NODES_ROOT, ACCOUNTS_1)
 TXIDS = [sha256(ADMIT), sha256(ANCHOR)]
 
 
-def mined(miner):
-    nonce = 0
+def mined(miner, transactions, commitments):
+    """The first block's header and its signature."""
+    nonce, root = 0, tree_root([sha256(encoded) for encoded in transactions])
     while True:
-        fields = (1, CHAIN_ID, tree_root(TXIDS), COMMITMENTS_1, 2, GENESIS_TIME + 1500, BITS)
+        fields = (1, CHAIN_ID, root, commitments, len(transactions), GENESIS_TIME + 1500, BITS)
         encoded = header(*fields, miner.public, nonce)
         if int.from_bytes(block_hash(encoded), "big") <= expand(BITS):
-            return encoded
+            return encoded, miner.sign(preimage(b"block", block_hash(encoded)))
         nonce += 1
 
 
-HEADER_1 = mined(NODES[1])
+HEADER_1, SIGNATURE_1 = mined(NODES[1], [ADMIT, ANCHOR], COMMITMENTS_1)
 HASH_1 = block_hash(HEADER_1)
-SIGNATURE_1 = NODES[1].sign(preimage(b"block", HASH_1))
 SIGNED_1 = HEADER_1 + SIGNATURE_1
-UPDATE = HISTORY_1 + ACCOUNTS_1 + listed(NODE_ENTRIES)
-LINK_PLAIN, LINK_UPDATE = SIGNED_1 + b"\0", SIGNED_1 + b"\1" + UPDATE
+
+
+# Another block 1, by the same node: the admins admit the controller, then node 3, which light clients see.
+
+ADMIT_NODE = by_admins(1, u32(0) + u32(NODE) + NODE_4.public)
+OTHERS = [ADMIT, ADMIT_NODE]
+ROOTS_OTHER = HISTORY_1 + nodes_root([*NODE_ENTRIES, entry(NODE_4, NODE, admitted=1)]) + ACCOUNTS_1
+SIGNED_OTHER = b"".join(mined(NODES[1], OTHERS, sha256(ROOTS_OTHER)))
+SIDES = {"left": 0, "right": 1}
+
+
+def path_bytes(path):
+    return listed([u32(SIDES[side]) + sibling for side, sibling in path])
+
+
+SHOWN = u32(1) + path_bytes(tree_path([sha256(encoded) for encoded in OTHERS], 1)) + ADMIT_NODE
+LINK_PLAIN = SIGNED_1 + HISTORY_1 + NODES_ROOT + ACCOUNTS_1 + listed([])
+LINK_CHANGE = SIGNED_OTHER + ROOTS_OTHER + listed([SHOWN])
+
+
+def evidence(kind, pair, name):
+    return u32(kind) + b"".join(sorted(pair, key=name))
+
+
+OTHER_ANCHOR = by(CONTROLLER, 0, anchor(DATA, LEAVES[0], 1, 0, 0))
 
 
 def path_json(path):
@@ -438,9 +479,19 @@ def rows():
         ("controller", ACCOUNT),
         ("device-revoked", entry(DEVICE, DEVICES, CONTROLLER, 2, None, 3, 5)),
         ("node-revoked", entry(NODE_4, NODE, None, 2, 3, 4, 5)),
+        ("successor", entry(SUCCESSOR, CONTROL, CONTROLLER, 6)),
     ]:
         yield f"entry.{name}", encoded.hex()
         yield f"entry.{name}.leaf", leaf(encoded).hex()
+    plan = (5000, 1000, 100)
+    for name, encoded in [
+        ("genesis", GOVERNANCE),
+        ("planned", governance(ADMINS[1:], 1, (BLOCK_TIME, FINALITY), plan, [(9, 300), (17, 200)])),
+    ]:
+        yield f"governance.{name}", encoded.hex()
+        yield f"governance.{name}.leaf", leaf(encoded).hex()
+    yield "roster.genesis", (GOVERNANCE + listed(NODE_ENTRIES) + u64(0)).hex()
+    yield "roster.genesis.root", NODES_ROOT.hex()
     yield "commitments.genesis", sha256(ZERO, NODES_ROOT, ZERO).hex()
     yield "commitments.1", COMMITMENTS_1.hex()
 
@@ -466,10 +517,10 @@ def rows():
     yield "request.status", u32(0).hex()
     yield "request.headers", (u32(1) + listed([HASH_1, CHAIN_ID])).hex()
     yield "request.blocks", (u32(2) + listed([HASH_1])).hex()
-    yield "request.body", (u32(3) + BATCH_ROOT).hex()
+    yield "request.body", (u32(3) + BATCH_ROOT + u32(5)).hex()
     status = CHAIN_ID + HASH_1 + u64(1) + work(BITS) + u64(GENESIS_TIME + 2000)
     yield "response.status", (u32(0) + status).hex()
-    yield "response.headers", (u32(1) + listed([SIGNED_1])).hex()
+    yield "response.headers", (u32(1) + listed([LINK_PLAIN, LINK_CHANGE])).hex()
     yield "response.blocks", (u32(2) + listed([SIGNED_1 + listed([ADMIT, ANCHOR])])).hex()
     yield "response.body", (u32(3) + b"\1" + listed(LEAVES)).hex()
     yield "response.body.none", (u32(3) + b"\0").hex()
@@ -477,10 +528,14 @@ def rows():
     yield "submission.heartbeat", (HEARTBEAT + b"\0").hex()
     yield "batch-body", listed(LEAVES).hex()
 
-    yield "node-update", UPDATE.hex()
     yield "link.plain", LINK_PLAIN.hex()
-    yield "link.update", LINK_UPDATE.hex()
-    head = b"DRONECHAIN HEADERS 1\n" + u32(len(SPEC)) + SPEC
+    yield "link.change", LINK_CHANGE.hex()
+    two_blocks = evidence(0, [SIGNED_1, SIGNED_OTHER], lambda signed: block_hash(signed[:168]))
+    two_transactions = evidence(1, [ANCHOR, OTHER_ANCHOR], sha256)
+    for name, encoded in [("blocks", two_blocks), ("transactions", two_transactions)]:
+        yield f"evidence.{name}", encoded.hex()
+        yield f"evidence.{name}.id", sha256(encoded).hex()
+    head = b"DRONECHAIN HEADERS 2\n" + u32(len(SPEC)) + SPEC
     yield "headers-file.head", head.hex()
     yield "headers-file.1", (head + u32(len(LINK_PLAIN)) + LINK_PLAIN).hex()
     yield "receipt.3", receipt(3)

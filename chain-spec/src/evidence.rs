@@ -139,15 +139,16 @@ impl Evidence {
     }
 }
 
-/// Who signed two different bodies at one place; of the admins those who approved both.
+/// Who signed two different bodies at one place; of the admins those who approved both, each once.
 fn doubly_signed(one: &Transaction, other: &Transaction) -> Vec<PublicKey> {
     let same_place = one.body.sender == other.body.sender && one.body.sequence == other.body.sequence;
     if !same_place || one.body == other.body {
         return Vec::new();
     }
-    let signers: BTreeSet<_> = one.approvals.iter().map(|approval| approval.key).collect();
-    let other = other.approvals.iter().map(|approval| approval.key);
-    other.filter(|key| signers.contains(key)).collect()
+    let signers = |transaction: &Transaction| -> BTreeSet<_> {
+        transaction.approvals.iter().map(|approval| approval.key).collect()
+    };
+    signers(one).intersection(&signers(other)).copied().collect()
 }
 
 impl CheckedEvidence {

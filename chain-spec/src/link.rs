@@ -5,7 +5,7 @@ use bincode::{Decode, Encode};
 use crate::block::CheckedBlock;
 use crate::codec::Canonical;
 use crate::header::{CheckedHeader, SIGNED_HEADER_LEN, SignedHeader};
-use crate::limits::BLOCK_BYTES_MAX;
+use crate::limits::{BLOCK_BYTES_MAX, BLOCK_TXS_MAX};
 use crate::merkle::{self, Step, Tree};
 use crate::registry::Commitments;
 use crate::roster::ChangeFault;
@@ -37,8 +37,11 @@ pub struct Link {
 }
 
 impl Canonical for Link {
-    /// Paths of up to 12 steps are of the order of the smallest transactions.
-    const MAX: usize = SIGNED_HEADER_LEN + 96 + 8 + 2 * BLOCK_BYTES_MAX;
+    /// All of a full block may be shown, each transaction with its index and a path of full depth.
+    const MAX: usize = {
+        let depth = BLOCK_TXS_MAX.next_power_of_two().ilog2() as usize;
+        SIGNED_HEADER_LEN + 96 + 8 + BLOCK_BYTES_MAX + BLOCK_TXS_MAX * (4 + 8 + 36 * depth)
+    };
 }
 
 impl Link {

@@ -46,7 +46,7 @@ pub struct Entry {
     pub owner: Option<PublicKey>,
     /// Height of admission; 0 for what the chain spec names.
     pub admitted: u64,
-    /// Height at which a node announced that it is ready to mine.
+    /// Height at which a node, or the first of its line to do so, announced that it is ready to mine.
     pub ready: Option<u64>,
     /// Height from which on what the key signed is in doubt, as claimed by its revocation.
     pub suspect_since: Option<u64>,
@@ -87,9 +87,15 @@ impl Entry {
         }
     }
 
-    /// Whether the node may make the block at `height`: ready before it and not revoked up to it.
-    pub fn may_mine(&self, height: u64) -> bool {
+    /// Whether the node counts as a miner for the block at `height`: ready before it and not revoked up to
+    /// it. A successor is ready as its predecessor was, so it counts at once and n stays as it is.
+    pub fn counts(&self, height: u64) -> bool {
         self.role == Role::Node && self.revoked.is_none() && self.ready.is_some_and(|ready| ready < height)
+    }
+
+    /// Whether the node may make the block at `height`: it counts, and was admitted before.
+    pub fn may_mine(&self, height: u64) -> bool {
+        self.counts(height) && self.admitted < height
     }
 }
 
@@ -126,7 +132,7 @@ impl NodeSet {
 }
 
 fn spacing<'a>(entries: impl Iterator<Item = &'a Entry>, height: u64) -> u64 {
-    entries.filter(|entry| entry.may_mine(height)).count() as u64 / 2 + 1
+    entries.filter(|entry| entry.counts(height)).count() as u64 / 2 + 1
 }
 
 /// What `commitments` in a header is the hash of.

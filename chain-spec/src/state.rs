@@ -280,7 +280,8 @@ impl<'a> Draft<'a> {
 
     /// The outcome, and whether governance or nodes changed.
     fn take(&mut self, body: &TransactionBody) -> (Outcome, bool) {
-        self.count(body.sender, body.sequence + 1);
+        // A header may show any sequence (`follow`); nobody reaches the last by counting.
+        self.count(body.sender, body.sequence.saturating_add(1));
         let outcome = self.effect(body.sender, &body.action);
         let on_nodes = |key: &PublicKey| self.place(key).is_some_and(|place| place.roll == Roll::Nodes);
         let is_shown = match &body.action {
@@ -375,8 +376,10 @@ impl<'a> Draft<'a> {
     fn succeed(&mut self, key: &PublicKey, successor: PublicKey) -> Outcome {
         let old = self.account(key).expect("check_sender found it").1.entry.clone();
         let owner = if old.role == Role::Device { old.owner } else { Some(old.line()) };
-        let ready = old.ready.map(|_| self.height);
-        let outcome = self.admit(Entry { ready, ..Entry::new(successor, old.role, owner, self.height) });
+        // Ready as long as the old key: n of the spacing rule is the same at every height, so that nodes
+        // cannot lower s by succeeding.
+        let entry = Entry { ready: old.ready, ..Entry::new(successor, old.role, owner, self.height) };
+        let outcome = self.admit(entry);
         if outcome == Outcome::Applied {
             self.revoke(key, self.height, None);
         }

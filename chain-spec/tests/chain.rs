@@ -1,28 +1,28 @@
-//! Rules H1 to H16 and B1 to B7, the spacing rule, the light chain and its file.
+//! Rules H1 to H15 and B1 to B7, the spacing rule, the light chain and its file.
 
 #![allow(clippy::unwrap_used)]
 
 mod common;
 
 use dronechain_chain_spec::block::{Block, CheckedBlock, check_transactions};
-use dronechain_chain_spec::chain::{ChainError, HEADERS_MAGIC, HeaderChain, Link, NodeUpdate, decode_links};
+use dronechain_chain_spec::chain::{ChainError, HEADERS_MAGIC, HeaderChain, decode_links};
 use dronechain_chain_spec::codec;
 use dronechain_chain_spec::hash::{Hash256, sha256};
 use dronechain_chain_spec::header::{
-    CheckedHeader, HEADER_LEN, Header, NONCE_AT, SIGNED_HEADER_LEN, SignedHeader,
+    CheckedHeader, HEADER_LEN, Header, NONCE_AT, SIGNED_HEADER_LEN, SignedHeader, future_ms,
 };
 use dronechain_chain_spec::key::{KeyError, PublicKey};
 use dronechain_chain_spec::limits::{BLOCK_BYTES_MAX, BLOCK_TXS_MAX};
+use dronechain_chain_spec::link::Link;
 use dronechain_chain_spec::merkle::root;
-use dronechain_chain_spec::registry::{Commitments, Entry, NodeSet, Role, Roll};
+use dronechain_chain_spec::registry::{Commitments, Entry, NodeSet, Role};
 use dronechain_chain_spec::rules::{BlockError, HeaderError, TxError};
-use dronechain_chain_spec::spec::Network;
 use dronechain_chain_spec::target::{Bits, BitsError, Target};
 use dronechain_chain_spec::transaction::{Action, AnchorKind, Transaction};
 
 use common::{
     CONTROLLER, EASY, NODES, Net, OPERATOR, STRANGER, admit, anchor, enrol, header_on, key, leaves, mined,
-    public, revoke, spec,
+    public, revoke, set_parameters, spec, succeed,
 };
 
 #[track_caller]
@@ -138,8 +138,8 @@ fn h7_a_bad_signature_is_refused_and_does_not_refute_the_hash() {
 fn on_chain(net: &Net, miner: u8, change: impl FnOnce(&mut Header)) -> Result<(), HeaderError> {
     let mut header = net.header(miner, &[]);
     change(&mut header);
-    let link = Link { header: mined(header, miner, &net.id()), update: None };
-    net.chain.clone().push(link)
+    let commitments = net.commitments(&[]);
+    net.chain.clone().push(Link { header: mined(header, miner, &net.id()), commitments, changes: vec![] })
 }
 
 #[test]
@@ -167,8 +167,26 @@ fn h10_difficulty_is_the_rules() {
     let target = Target::from_bits(EASY).unwrap();
     let harder = dronechain_chain_spec::difficulty::next_bits(target, 500, 1_000, target);
     assert!(harder.0 < EASY.0);
-    refused(on_chain(&net, NODES[0], |_| ()), "H10");
+    refused(on_chain(&net, NODES[0], |header| header.bits = EASY), "H10");
     assert_eq!(on_chain(&net, NODES[0], |header| header.bits = harder), Ok(()));
+}
+
+#[test]
+fn h10_t_changes_the_difficulty_at_exactly_its_height() {
+    let mut net = Net::populated(3);
+    net.push(NODES[1], vec![net.by_admins(2, set_parameters(2_000, 4))]).unwrap();
+    // Height 3 still aims at 1,000 ms; behind a block in as much, 4 aims at 2,000 and is harder.
+    assert_eq!(on_chain(&net, NODES[2], |header| header.bits = EASY), Ok(()));
+    net.push(NODES[2], vec![]).unwrap();
+    let target = Target::from_bits(EASY).unwrap();
+    let harder = dronechain_chain_spec::difficulty::next_bits(target, 1_000, 2_000, target);
+    assert_ne!(harder, EASY);
+    refused(on_chain(&net, NODES[0], |header| header.bits = EASY), "H10");
+    assert_eq!(on_chain(&net, NODES[0], |header| header.bits = harder), Ok(()));
+    net.push(NODES[0], vec![]).unwrap();
+    // At 5 a block in 2,000 ms was on time.
+    assert_eq!(net.chain.header(4).unwrap().time_ms - net.chain.header(3).unwrap().time_ms, 2_000);
+    assert_eq!(on_chain(&net, NODES[1], |header| header.bits = harder), Ok(()));
 }
 
 #[test]
@@ -186,14 +204,15 @@ fn h11_time_moves_strictly_forward() {
 fn h12_time_is_not_far_ahead_of_the_own_clock() {
     let net = Net::new(1);
     let header = verdict(&net, |_| ()).unwrap();
-    let (time, network) = (header.header().time_ms, net.chain.network());
-    assert_eq!(network.future_ms(), 10_000);
-    assert_eq!(header.check_future(network, time - 10_000), Ok(()));
-    let error = header.check_future(network, time - 10_001).unwrap_err();
+    let time = header.header().time_ms;
+    assert_eq!(future_ms(1_000), 10_000);
+    assert_eq!(header.check_future(1_000, time - 10_000), Ok(()));
+    let error = header.check_future(1_000, time - 10_001).unwrap_err();
     assert_eq!(error, HeaderError::Future { found: time, latest: time - 1 });
     assert!(!BlockError::Header(error).refutes_hash());
-    let slow = Network { block_time_ms: 5_000, ..network.clone() };
-    assert_eq!(slow.future_ms(), 15_000);
+    assert_eq!(future_ms(5_000), 15_000);
+    assert_eq!(header.check_future(5_000, time - 15_000), Ok(()));
+    refused(header.check_future(5_000, time - 15_001), "H12");
 }
 
 #[test]
@@ -297,6 +316,60 @@ fn h15_a_survivor_carries_the_repair_that_lets_it_go_on() {
     let repair = (0..).zip(&NODES[2..]).map(|(at, node)| net.by_admins(at, revoke(*node))).collect();
     net.push(NODES[0], repair).unwrap();
     net.push(NODES[1], vec![]).unwrap();
+}
+
+#[test]
+fn h15_a_line_of_successors_is_one_miner() {
+    let mut net = Net::new(5);
+    let id = net.id();
+    let (new, newer) = (0x51, 0x52);
+    net.push(NODES[0], vec![]).unwrap();
+    // s is 3. The successor is ready as its predecessor was, and waits as it would.
+    let once = net.by(NODES[0], 0, succeed(NODES[0], new, &id));
+    net.push(NODES[1], vec![once.clone()]).unwrap();
+    let out_of_turn = |miner: u8, height, earlier| {
+        HeaderError::MinerOutOfTurn { miner: public(miner), height, earlier, spacing: 3 }.into()
+    };
+    assert_eq!(net.push(new, vec![]), Err(out_of_turn(new, 3, 1)));
+    block_refused(net.push(NODES[0], vec![]), "H14");
+    // A chain of successions in one block is no way out.
+    net.pop();
+    net.push(NODES[1], vec![once, net.by(new, 0, succeed(new, newer, &id))]).unwrap();
+    assert_eq!(net.push(newer, vec![]), Err(out_of_turn(newer, 3, 1)));
+    block_refused(net.push(new, vec![]), "H14");
+    net.push(NODES[2], vec![]).unwrap();
+    net.push(newer, vec![]).unwrap();
+    // Its own block counts against its next successor too.
+    net.push(NODES[3], vec![net.by(newer, 0, succeed(newer, 0x53, &id))]).unwrap();
+    assert_eq!(net.push(0x53, vec![]), Err(out_of_turn(0x53, 6, 4)));
+    net.push(NODES[4], vec![]).unwrap();
+    net.push(0x53, vec![]).unwrap();
+}
+
+#[test]
+fn h15_successions_do_not_lower_s() {
+    // Two of four, which may not go on alone, succeed in every block.
+    let mut net = Net::new(4);
+    let id = net.id();
+    net.push(NODES[0], vec![]).unwrap();
+    net.push(NODES[1], vec![]).unwrap();
+    let succession = net.by(NODES[1], 0, succeed(NODES[1], 0x51, &id));
+    let expected = HeaderError::MinerOutOfTurn { miner: public(NODES[0]), height: 3, earlier: 1, spacing: 3 };
+    assert_eq!(net.push(NODES[0], vec![succession.clone()]), Err(expected.into()));
+    net.push(NODES[2], vec![succession]).unwrap();
+    assert_eq!((net.state.registry.spacing(3), net.state.registry.spacing(4)), (3, 3));
+}
+
+#[test]
+fn h14_a_successor_is_ready_only_if_its_predecessor_was() {
+    let mut net = Net::new(3);
+    let id = net.id();
+    net.push(NODES[0], vec![admit_node(&net, 0, NODES[3])]).unwrap();
+    net.push(NODES[1], vec![net.by(NODES[3], 0, succeed(NODES[3], 0x51, &id))]).unwrap();
+    block_refused(net.push(0x51, vec![]), "H14");
+    assert_eq!(net.state.registry.spacing(3), 2);
+    net.push(NODES[2], vec![net.by(0x51, 0, Action::Ready)]).unwrap();
+    net.push(0x51, vec![]).unwrap();
 }
 
 // Blocks.
@@ -415,6 +488,24 @@ fn b6_one_refused_transaction_refuses_the_block() {
 }
 
 #[test]
+fn a_stored_block_is_the_one_that_was_checked() {
+    let net = Net::populated(3);
+    let block = net.block(NODES[1], some_transactions(&net));
+    let hash = block.header.header.hash();
+    let checked = block.clone().check(net.chain.network()).unwrap();
+    assert_eq!(block.clone().check_stored(&hash), Ok(checked));
+    block_refused(block.clone().check_stored(&net.chain.tip()), "H8");
+    let mut nonce = block.clone();
+    nonce.header.header.nonce += 1;
+    block_refused(nonce.check_stored(&hash), "H8");
+    let mut forged = block.clone();
+    forged.transactions[1].approvals[0].signature.0[0] ^= 1;
+    block_refused(forged.check_stored(&hash), "B3");
+    let cut = Block { transactions: block.transactions[..1].to_vec(), ..block };
+    block_refused(cut.check_stored(&hash), "B2");
+}
+
+#[test]
 fn b7_the_header_commits_to_the_state_after_the_block() {
     let mut net = Net::populated(3);
     let transactions = some_transactions(&net);
@@ -450,15 +541,16 @@ fn eventful() -> Net {
 #[test]
 fn light_chain_follows_the_node_set() {
     let net = eventful();
-    let updates: Vec<_> = (1..=6).map(|height| net.chain.link(height).unwrap().update.is_some()).collect();
-    assert_eq!(updates, [false, true, true, false, true, false]);
+    let changes: Vec<_> = (1..=6).map(|height| link(&net, height).changes.len()).collect();
+    assert_eq!(changes, [0, 1, 1, 0, 1, 0]);
     let ready = |height| {
         let set: &NodeSet = net.chain.node_set(height);
         set.0.iter().filter(|entry| entry.may_mine(height + 1)).count()
     };
     assert_eq!((0..=6).map(ready).collect::<Vec<_>>(), [3, 3, 3, 4, 4, 3, 3]);
     assert_eq!(*net.chain.node_set(6), net.state.registry.node_set());
-    assert_eq!(net.chain.node_set(6).root(), net.state.registry.root(Roll::Nodes));
+    assert_eq!(*net.chain.roster(6), net.state.roster());
+    assert_eq!(net.chain.roster(6).root(), net.state.nodes_root());
     assert_eq!((net.chain.height(), net.chain.confirmations(6), net.chain.confirmations(1)), (6, 1, 6));
     for height in 0..=6 {
         let hash = net.chain.hash(height).unwrap();
@@ -474,74 +566,9 @@ fn link(net: &Net, height: u64) -> Link {
 }
 
 #[test]
-fn h16_a_forged_update_is_refused() {
-    let net = eventful();
-    let good = link(&net, 2);
-    let push = |change: &dyn Fn(&mut NodeUpdate)| {
-        let mut chain = net.chain.clone();
-        chain.truncate(1);
-        let mut link = good.clone();
-        change(link.update.as_mut().unwrap());
-        chain.push(link)
-    };
-    assert_eq!(push(&|_| ()), Ok(()));
-    let changes: [&dyn Fn(&mut NodeUpdate); 8] = [
-        &|update| update.history = Hash256::ZERO,
-        &|update| update.accounts = Hash256::ZERO,
-        &|update| update.nodes = NodeSet::default(),
-        &|update| update.nodes.0.truncate(3),
-        &|update| update.nodes.0.swap(0, 1),
-        &|update| update.nodes.0[0].revoked = Some(2),
-        &|update| update.nodes.0[3].ready = Some(1),
-        &|update| update.nodes.0[3].key = public(STRANGER),
-    ];
-    for change in changes {
-        let error = push(change).unwrap_err();
-        assert_eq!(error.rule().0, "H16");
-        assert!(!BlockError::Header(error).refutes_hash());
-    }
-}
-
-#[test]
-fn an_update_left_out_shows_when_the_new_node_mines() {
-    let net = eventful();
-    let mut chain = HeaderChain::new(spec(3)).unwrap();
-    for height in 1..=3 {
-        chain.push(Link { update: None, ..link(&net, height) }).unwrap();
-    }
-    refused(chain.push(link(&net, 4)), "H13");
-}
-
-#[test]
 fn a_miner_that_the_chain_does_not_know_is_refused() {
     let net = Net::populated(3);
     refused(on_chain(&net, STRANGER, |_| ()), "H13");
-}
-
-#[test]
-fn an_update_does_not_bring_its_own_miner_along() {
-    // A stranger commits to a set in which it has been ready all along, and opens that.
-    let net = Net::populated(3);
-    let stranger = Entry { ready: Some(0), ..Entry::new(public(STRANGER), Role::Node, None, 0) };
-    let alone = NodeSet(vec![stranger.clone()]);
-    let mut joined = net.state.registry.node_set();
-    joined.0.push(stranger);
-    for nodes in [alone, joined] {
-        let (history, accounts) = (sha256(&[b"history"]), sha256(&[b"accounts"]));
-        let update = NodeUpdate { history, accounts, nodes };
-        let header = header_on(&net.chain, STRANGER, &[], update.commitments());
-        let link = Link { header: mined(header, STRANGER, &net.id()), update: Some(update) };
-        refused(net.chain.clone().push(link), "H13");
-    }
-    // Nor does a node that is admitted but not ready make itself ready in retrospect.
-    let mut net = Net::new(3);
-    net.push(NODES[0], vec![admit_node(&net, 0, NODES[3])]).unwrap();
-    let mut nodes = net.state.registry.node_set();
-    nodes.0[3].ready = Some(1);
-    let update = NodeUpdate { history: Hash256::ZERO, accounts: Hash256::ZERO, nodes };
-    let header = header_on(&net.chain, NODES[3], &[], update.commitments());
-    let link = Link { header: mined(header, NODES[3], &net.id()), update: Some(update) };
-    refused(net.chain.clone().push(link), "H14");
 }
 
 #[test]
@@ -565,9 +592,9 @@ fn history_commits_to_every_earlier_block() {
     let net = eventful();
     let hashes: Vec<_> = (0..=6).map(|height| net.chain.hash(height).unwrap()).collect();
     assert_eq!(net.state.history.root(), root(&hashes));
-    for height in [2, 3, 5] {
-        let update = link(&net, height).update.unwrap();
-        assert_eq!(update.history, root(&hashes[..usize::try_from(height).unwrap()]));
+    for height in 1..=6 {
+        let history = link(&net, height).commitments.history;
+        assert_eq!(history, root(&hashes[..usize::try_from(height).unwrap()]));
     }
 }
 

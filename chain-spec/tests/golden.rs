@@ -7,22 +7,24 @@ use std::fmt::Display;
 use std::process::Command;
 
 use dronechain_chain_spec::block::Block;
-use dronechain_chain_spec::chain::{HeaderChain, Link, NodeUpdate, encode_link};
+use dronechain_chain_spec::chain::{HeaderChain, encode_link};
 use dronechain_chain_spec::codec::{self, Canonical};
 use dronechain_chain_spec::difficulty::next_bits;
+use dronechain_chain_spec::evidence::Evidence;
+use dronechain_chain_spec::governance::{Activation, Governance, Planned, Tuning};
 use dronechain_chain_spec::hash::{Hash256, sha256};
-use dronechain_chain_spec::header::{Header, SignedHeader, VERSION};
+use dronechain_chain_spec::header::{Header, VERSION};
 use dronechain_chain_spec::key::{PublicKey, Purpose, SigningKey};
+use dronechain_chain_spec::link::Link;
 use dronechain_chain_spec::merkle::{Step, Tree, root};
 use dronechain_chain_spec::mountain::Peaks;
 use dronechain_chain_spec::receipt::{AnchorProof, Authority, EntryProof, Receipt};
-use dronechain_chain_spec::registry::{Commitments, Entry, Role, Roll};
+use dronechain_chain_spec::registry::{Entry, Role, Roll};
 use dronechain_chain_spec::spec::{AdminSet, ChainSpec, Parameters};
-use dronechain_chain_spec::state::{Outcome, State};
+use dronechain_chain_spec::state::{Draft, Outcome, State};
 use dronechain_chain_spec::target::{Bits, Target};
 use dronechain_chain_spec::transaction::{
-    Action, Anchor, AnchorKind, Enrolment, ParameterChange, PossessionClaim, Sender, Transaction,
-    TransactionBody,
+    Action, Anchor, AnchorKind, Enrolment, PossessionClaim, Sender, Transaction, TransactionBody,
 };
 use dronechain_chain_spec::wire::{BatchBody, Request, Response, Status, Submission};
 
@@ -126,6 +128,17 @@ impl Transactions {
         self.by(CONTROLLER, 0, Action::Anchor(anchor))
     }
 
+    fn admit_node(&self) -> Transaction {
+        self.by_admins(1, Action::Admit { role: Role::Node, key: public(NODE_4) })
+    }
+
+    /// At the sequence of [`Self::anchor`].
+    fn other_anchor(&self) -> Transaction {
+        let (kind, root) = (AnchorKind::Data, leaves()[0]);
+        let anchor = Anchor { kind, root, leaf_count: 1, first_time: 0, last_time: 0 };
+        self.by(CONTROLLER, 0, Action::Anchor(anchor))
+    }
+
     fn heartbeat(&self) -> Transaction {
         let root = Hash256::ZERO;
         let anchor = Anchor { kind: AnchorKind::Command, root, leaf_count: 0, first_time: 0, last_time: 0 };
@@ -152,7 +165,7 @@ impl Transactions {
             first_time: 0,
             last_time: 0,
         };
-        let parameters = ParameterChange { block_time_ms: 5000, finality_depth: 1000 };
+        let parameters = Tuning { block_time_ms: 5000, finality_depth: 1000 };
         let succeed = Action::Succeed { successor: public(SUCCESSOR), possession: possession(SUCCESSOR) };
         vec![
             ("admit", self.admit()),
@@ -192,6 +205,7 @@ fn every_golden_row_is_what_the_crate_computes() {
         assert_eq!(checked.size(), codec::encode(checked.get()).len());
     }
     entries(&mut rows);
+    governance(&mut rows, &spec);
     trees(&mut rows);
     targets(&mut rows);
     block_1(&mut rows, &spec);
@@ -253,12 +267,34 @@ fn entries(rows: &mut Rows) {
         ..Entry::new(public(NODE_4), Role::Node, None, 2)
     };
     let controller = Entry::new(public(CONTROLLER), Role::Controller, None, 1);
-    for (name, entry) in
-        [("node", node), ("controller", controller), ("device-revoked", device), ("node-revoked", revoked)]
-    {
+    let successor = Entry::new(public(SUCCESSOR), Role::Controller, Some(public(CONTROLLER)), 6);
+    for (name, entry) in [
+        ("node", node),
+        ("controller", controller),
+        ("device-revoked", device),
+        ("node-revoked", revoked),
+        ("successor", successor),
+    ] {
         rows.canonical(&format!("entry.{name}"), &entry);
         rows.text(&format!("entry.{name}.leaf"), entry.leaf());
     }
+}
+
+fn governance(rows: &mut Rows, spec: &ChainSpec) {
+    let genesis = spec.genesis_state();
+    let tuning = Tuning { block_time_ms: 1000, finality_depth: 720 };
+    let planned = Governance {
+        admins: AdminSet { threshold: 1, keys: [2, 3].map(public).to_vec() },
+        tuning,
+        planned: Some(Planned { tuning: Tuning { block_time_ms: 5000, finality_depth: 1000 }, height: 100 }),
+        activations: vec![Activation { rule: 9, height: 300 }, Activation { rule: 17, height: 200 }],
+    };
+    for (name, governance) in [("genesis", &genesis.admins.governance), ("planned", &planned)] {
+        rows.canonical(&format!("governance.{name}"), governance);
+        rows.text(&format!("governance.{name}.leaf"), governance.leaf());
+    }
+    rows.canonical("roster.genesis", &genesis.roster());
+    rows.text("roster.genesis.root", genesis.roster().root());
 }
 
 fn trees(rows: &mut Rows) {
@@ -306,7 +342,7 @@ fn targets(rows: &mut Rows) {
     }
 }
 
-/// Block 1 by the ledger's own code, and all that is made of it.
+/// Block 1 by the ledger's own code, and all that is made of it; with the other block 1 of the same miner.
 fn block_1(rows: &mut Rows, spec: &ChainSpec) {
     let network = spec.network();
     let transactions = Transactions { chain_id: network.chain_id };
@@ -314,22 +350,26 @@ fn block_1(rows: &mut Rows, spec: &ChainSpec) {
     let mut state = spec.genesis_state();
     state.history.push(network.chain_id);
 
-    let block = Block {
-        header: mined_header(rows, spec, &state, &[admit.clone(), anchor.clone()]),
-        transactions: vec![admit, anchor],
-    };
+    let other = mined(spec, &state, vec![admit.clone(), transactions.admit_node()]);
+    let block = mined(spec, &state, vec![admit, anchor]);
     rows.canonical("block-1.bytes", &block);
+    rows.bytes("block-1.header", block.header.header.to_bytes());
+    rows.text("block-1.hash", block.header.header.hash());
+    rows.text("block-1.signature", block.header.signature);
+    assert_eq!(Header::from_bytes(&block.header.header.to_bytes()), block.header.header);
+    let link = |block: &Block| {
+        let checked = block.clone().check(&network).unwrap();
+        Link::of(&checked, &state.execute(&checked).unwrap())
+    };
+    let links = vec![link(&block), link(&other)];
     let checked = block.clone().check(&network).unwrap();
     let delta = state.execute(&checked).unwrap();
     assert_eq!(delta.outcomes, [Outcome::Applied; 2]);
     rows.text("commitments.1", delta.commitments.hash());
-    messages(rows, &network.chain_id, &block);
+    let chain = headers_file(rows, spec, &links);
+    evidence(rows, spec, &block, &other);
+    messages(rows, &network.chain_id, &block, links);
     submissions(rows, &transactions);
-
-    let Commitments { history, accounts, .. } = delta.commitments;
-    let update = NodeUpdate { history, accounts, nodes: state.registry.node_set() };
-    rows.canonical("node-update", &update);
-    let chain = headers_file(rows, spec, &block.header, update);
 
     state.advance(&delta, checked.hash());
     let place = state.registry.place(&public(CONTROLLER)).unwrap();
@@ -351,23 +391,22 @@ fn block_1(rows: &mut Rows, spec: &ChainSpec) {
     assert_eq!((proven.height, proven.confirmations, proven.sequence), (1, 1, 0));
 }
 
-fn mined_header(rows: &mut Rows, spec: &ChainSpec, state: &State, list: &[Transaction]) -> SignedHeader {
+/// The block at height 1 with these transactions by node 1.
+fn mined(spec: &ChainSpec, state: &State, transactions: Vec<Transaction>) -> Block {
     let network = spec.network();
-    let entry = Entry::new(public(CONTROLLER), Role::Controller, None, 1);
-    let commitments = Commitments {
-        history: network.chain_id,
-        nodes: state.registry.root(Roll::Nodes),
-        accounts: entry.leaf(),
-    };
+    let mut draft = Draft::new(state, 1);
+    for transaction in &transactions {
+        draft.apply(&transaction.clone().check(&network.chain_id).unwrap()).unwrap();
+    }
     let mut header = Header {
         version: VERSION,
         height: 1,
         parent: network.chain_id,
-        tx_root: root(&list.iter().map(Transaction::txid).collect::<Vec<_>>()),
-        commitments: commitments.hash(),
+        tx_root: root(&transactions.iter().map(Transaction::txid).collect::<Vec<_>>()),
+        commitments: draft.finish().commitments.hash(),
         tx_count: 2,
         time_ms: GENESIS_TIME + 1500,
-        bits: network.genesis_parent.next_bits(&network),
+        bits: network.genesis_parent.next_bits(&network, 1000),
         network: network.tag,
         miner: public(NODES[1]),
         nonce: 0,
@@ -375,20 +414,27 @@ fn mined_header(rows: &mut Rows, spec: &ChainSpec, state: &State, list: &[Transa
     while !network.genesis_parent.target.is_met_by(&header.hash()) {
         header.nonce += 1;
     }
-    rows.bytes("block-1.header", header.to_bytes());
-    assert_eq!(Header::from_bytes(&header.to_bytes()), header);
-    rows.text("block-1.hash", header.hash());
-    let signed = header.signed(&key(NODES[1]), &network.chain_id);
-    rows.text("block-1.signature", signed.signature);
-    signed
+    Block { header: header.signed(&key(NODES[1]), &network.chain_id), transactions }
 }
 
-fn messages(rows: &mut Rows, chain_id: &Hash256, block: &Block) {
+fn evidence(rows: &mut Rows, spec: &ChainSpec, block: &Block, other: &Block) {
+    let network = spec.network();
+    let transactions = Transactions { chain_id: network.chain_id };
+    let blocks = Evidence::of_headers(&block.header, &other.header).unwrap();
+    let anchors = Evidence::of_transactions(&transactions.anchor(), &transactions.other_anchor()).unwrap();
+    for (name, evidence) in [("blocks", blocks), ("transactions", anchors)] {
+        rows.canonical(&format!("evidence.{name}"), &evidence);
+        rows.text(&format!("evidence.{name}.id"), evidence.id());
+        evidence.check(&network).unwrap();
+    }
+}
+
+fn messages(rows: &mut Rows, chain_id: &Hash256, block: &Block, links: Vec<Link>) {
     let hash = block.header.header.hash();
     rows.canonical("request.status", &Request::Status);
     rows.canonical("request.headers", &Request::Headers { locator: vec![hash, *chain_id] });
     rows.canonical("request.blocks", &Request::Blocks { hashes: vec![hash] });
-    rows.canonical("request.body", &Request::Body { root: root(&leaves()) });
+    rows.canonical("request.body", &Request::Body { root: root(&leaves()), leaf_count: 5 });
     let status = Status {
         chain_id: *chain_id,
         tip: hash,
@@ -397,7 +443,7 @@ fn messages(rows: &mut Rows, chain_id: &Hash256, block: &Block) {
         time_ms: GENESIS_TIME + 2000,
     };
     rows.canonical("response.status", &Response::Status(status));
-    rows.canonical("response.headers", &Response::Headers(vec![block.header.clone()]));
+    rows.canonical("response.headers", &Response::Headers(links));
     rows.canonical("response.blocks", &Response::Blocks(vec![block.clone()]));
     rows.canonical("response.body", &Response::Body(Some(leaves())));
     rows.canonical("response.body.none", &Response::Body(None));
@@ -409,15 +455,17 @@ fn submissions(rows: &mut Rows, transactions: &Transactions) {
     rows.canonical("submission.heartbeat", &Submission { transaction: transactions.heartbeat(), body: None });
 }
 
-fn headers_file(rows: &mut Rows, spec: &ChainSpec, header: &SignedHeader, update: NodeUpdate) -> HeaderChain {
-    let plain = Link { header: header.clone(), update: None };
-    rows.canonical("link.plain", &plain);
-    rows.canonical("link.update", &Link { header: header.clone(), update: Some(update) });
+fn headers_file(rows: &mut Rows, spec: &ChainSpec, links: &[Link]) -> HeaderChain {
+    let [plain, change] = links else { panic!("two links") };
+    rows.canonical("link.plain", plain);
+    rows.canonical("link.change", change);
     let mut chain = HeaderChain::new(spec.clone()).unwrap();
+    chain.push(change.clone()).unwrap();
+    chain.truncate(0);
     let mut bytes = chain.file_head();
     rows.bytes("headers-file.head", &bytes);
-    encode_link(&plain, &mut bytes);
-    chain.push(plain).unwrap();
+    encode_link(plain, &mut bytes);
+    chain.push(plain.clone()).unwrap();
     assert_eq!(chain.to_bytes(), bytes);
     assert_eq!(HeaderChain::from_bytes(&bytes).unwrap().tip(), chain.tip());
     rows.bytes("headers-file.1", bytes);

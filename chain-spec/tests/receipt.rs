@@ -6,9 +6,10 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use dronechain_chain_spec::chain::{HeaderChain, Link};
+use dronechain_chain_spec::chain::HeaderChain;
 use dronechain_chain_spec::codec;
 use dronechain_chain_spec::hash::{Hash256, sha256};
+use dronechain_chain_spec::link::Link;
 use dronechain_chain_spec::merkle::{Path, Step, Tree, index_of, parent, root, root_of};
 use dronechain_chain_spec::receipt::{
     AnchorProof, Authority, EntryProof, Part, Proven, Receipt, ReceiptError,
@@ -680,10 +681,11 @@ fn by_dishonest_miners(entry: Entry, kind: AnchorKind) -> Result<Proven, Receipt
     let net = Net::new(3);
     let mut chain = net.chain.clone();
     let transaction = net.by(CONTROLLER, 0, anchor(kind, &leaves(1)));
-    let commitments = Commitments { history: Hash256::ZERO, nodes: Hash256::ZERO, accounts: entry.leaf() };
+    let nodes = net.state.nodes_root();
+    let commitments = Commitments { history: Hash256::ZERO, nodes, accounts: entry.leaf() };
     for (miner, txids) in [(NODES[0], &[transaction.txid()][..]), (NODES[1], &[]), (NODES[2], &[])] {
         let header = mined(header_on(&chain, miner, txids, commitments.hash()), miner, &net.id());
-        chain.push(Link { header, update: None }).unwrap();
+        chain.push(Link { header, commitments, changes: Vec::new() }).unwrap();
     }
     let proof = AnchorProof {
         transaction: codec::encode(&transaction),

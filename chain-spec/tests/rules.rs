@@ -2,10 +2,15 @@
 
 #![allow(clippy::unwrap_used)]
 
+use dronechain_chain_spec::codec::CodecError;
+use dronechain_chain_spec::evidence::EvidenceError;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::{KeyError, PublicKey};
+use dronechain_chain_spec::registry::Role;
+use dronechain_chain_spec::roster::ChangeFault;
 use dronechain_chain_spec::rules::{BlockError, HeaderError, TxError};
 use dronechain_chain_spec::target::{Bits, BitsError};
+use dronechain_chain_spec::transaction::Sender;
 
 const SPEC: &str = include_str!("../SPEC.md");
 
@@ -31,14 +36,16 @@ fn spec_and_code_list_the_same_rules_in_the_same_order() {
     agree('T', TxError::RULES);
     agree('H', HeaderError::RULES);
     agree('B', BlockError::RULES);
+    agree('E', EvidenceError::RULES);
 }
 
 #[test]
 fn messages_begin_with_the_rules_name() {
-    for error in header_errors() {
-        let name = error.rule().1;
-        let named = error.to_string().starts_with(name);
-        assert!(named, "{error} is {name}");
+    let headers = header_errors().into_iter().map(|error| (error.to_string(), error.rule().1));
+    let transactions = tx_errors().into_iter().map(|error| (error.to_string(), error.rule().1));
+    let evidence = evidence_errors().into_iter().map(|error| (error.to_string(), error.rule().1));
+    for (message, name) in headers.chain(transactions).chain(evidence) {
+        assert!(message.starts_with(&format!("{name}: ")), "{message} is {name}");
     }
 }
 
@@ -86,8 +93,46 @@ fn header_errors() -> Vec<HeaderError> {
         HeaderError::MinerNotAdmitted { miner },
         HeaderError::MinerNotReady { miner, height: 0 },
         HeaderError::MinerOutOfTurn { miner, height: 0, earlier: 0, spacing: 0 },
-        HeaderError::NodeSet { found: hash, expected: hash },
+        HeaderError::Opening { found: hash, expected: hash },
+        HeaderError::Change { index: 0, fault: ChangeFault::Order },
+        HeaderError::Roster { found: hash, expected: hash },
+        HeaderError::RuleUnknown { rule: 1, since: 0 },
     ]
+}
+
+fn tx_errors() -> Vec<TxError> {
+    let key = PublicKey([0; 32]);
+    let errors = vec![
+        TxError::Malformed(CodecError::NotCanonical),
+        TxError::TooLarge { bytes: 0 },
+        TxError::WrongSender,
+        TxError::DeviceAdmitted,
+        TxError::TextTooLong,
+        TxError::LeafCount { found: 0 },
+        TxError::AdminSet,
+        TxError::Approvals { found: 0 },
+        TxError::Signature(KeyError::BadSignature(key)),
+        TxError::Possession { device: key },
+        TxError::Parameters { found: 0 },
+        TxError::SenderUnknown { sender: key },
+        TxError::SenderRevoked { sender: key, height: 0 },
+        TxError::SenderRole { role: Role::Node },
+        TxError::AdminApprovals { threshold: 0 },
+        TxError::Sequence { sender: Sender::Admins, found: 0, expected: 0 },
+    ];
+    assert_eq!(errors.len(), TxError::RULES.len());
+    errors
+}
+
+fn evidence_errors() -> Vec<EvidenceError> {
+    let errors = vec![
+        EvidenceError::Header(HeaderError::Version(0)),
+        EvidenceError::Transaction(TxError::WrongSender),
+        EvidenceError::NoConflict,
+        EvidenceError::Order,
+    ];
+    assert_eq!(errors.len(), EvidenceError::RULES.len());
+    errors
 }
 
 /// All but B1, which is its header's rule.
@@ -98,7 +143,7 @@ fn block_errors() -> Vec<BlockError> {
         BlockError::TxRoot { found: hash, expected: hash },
         BlockError::TooLarge { bytes: 0 },
         BlockError::AdminLate { index: 0 },
-        BlockError::Transaction { index: 0, error: TxError::NotActive },
+        BlockError::Transaction { index: 0, error: TxError::AdminSet },
         BlockError::Commitments { found: hash, expected: hash },
     ]
 }

@@ -6,14 +6,16 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use dronechain_chain_spec::block::{Block, CheckedBlock};
-use dronechain_chain_spec::chain::{HeaderChain, Link, NodeUpdate};
+use dronechain_chain_spec::chain::HeaderChain;
 use dronechain_chain_spec::codec;
+use dronechain_chain_spec::governance::Tuning;
 use dronechain_chain_spec::hash::{Hash256, sha256};
-use dronechain_chain_spec::header::{Header, SignedHeader, VERSION};
+use dronechain_chain_spec::header::{Header, Parent, SignedHeader, VERSION};
 use dronechain_chain_spec::key::{PublicKey, SigningKey};
+use dronechain_chain_spec::link::{Link, Shown};
 use dronechain_chain_spec::merkle::{Tree, root};
 use dronechain_chain_spec::receipt::{AnchorProof, Authority, EntryProof};
-use dronechain_chain_spec::registry::{Account, Role, Roll};
+use dronechain_chain_spec::registry::{Account, Commitments, Role, Roll};
 use dronechain_chain_spec::rules::{BlockError, TxError};
 use dronechain_chain_spec::spec::{AdminSet, ChainSpec, Parameters};
 use dronechain_chain_spec::state::{Draft, Outcome, State, Undo};
@@ -89,6 +91,20 @@ pub fn enrol(controller: u8, device: u8, chain_id: &Hash256) -> Action {
     Action::Enrol(Enrolment { device: public(device), kind: kind.into(), area: area.into(), possession })
 }
 
+/// The successor's possession claim over the key that it succeeds.
+pub fn succeed(old: u8, successor: u8, chain_id: &Hash256) -> Action {
+    let claim = PossessionClaim { controller: public(old), device: public(successor), kind: "", area: "" };
+    Action::Succeed { successor: public(successor), possession: claim.sign(&key(successor), chain_id) }
+}
+
+pub fn set_parameters(block_time_ms: u64, height: u64) -> Action {
+    Action::SetParameters { parameters: Tuning { block_time_ms, finality_depth: 7 }, height }
+}
+
+pub fn set_admins(threshold: u32, admins: &[u8]) -> Action {
+    Action::SetAdmins { threshold, keys: admins.iter().map(|byte| public(*byte)).collect() }
+}
+
 pub fn leaves(count: usize) -> Vec<Hash256> {
     (0..count).map(|at| sha256(&[b"leaf", &[u8::try_from(at).unwrap()]])).collect()
 }
@@ -102,10 +118,12 @@ pub fn mined(mut header: Header, miner: u8, chain_id: &Hash256) -> SignedHeader 
     header.signed(&key(miner), chain_id)
 }
 
-/// A header on the chain's tip, as `miner` would make it; neither mined nor held to any rule.
+/// A header on the chain's tip, as `miner` would make it a block time later; neither mined nor held to any
+/// rule.
 pub fn header_on(chain: &HeaderChain, miner: u8, txids: &[Hash256], commitments: Hash256) -> Header {
     let height = chain.height() + 1;
-    let parent = chain.header(height - 1).unwrap();
+    let parent = parent(chain);
+    let block_time_ms = chain.roster(height - 1).block_time_ms(height);
     Header {
         version: VERSION,
         height,
@@ -113,12 +131,36 @@ pub fn header_on(chain: &HeaderChain, miner: u8, txids: &[Hash256], commitments:
         tx_root: root(txids),
         commitments,
         tx_count: u32::try_from(txids.len()).unwrap(),
-        time_ms: parent.time_ms + chain.network().block_time_ms,
-        bits: EASY,
+        time_ms: parent.time_ms + block_time_ms,
+        bits: parent.next_bits(chain.network(), block_time_ms),
         network: chain.network().tag,
         miner: public(miner),
         nonce: 0,
     }
+}
+
+/// What the next header's rules need to know of the tip.
+pub fn parent(chain: &HeaderChain) -> Parent {
+    let header = |height| chain.header(height).unwrap();
+    let height = chain.height();
+    Parent {
+        hash: chain.tip(),
+        height,
+        time_ms: header(height).time_ms,
+        target: Target::from_bits(header(height).bits).unwrap(),
+        grandparent_time_ms: height.checked_sub(1).map(|before| header(before).time_ms),
+    }
+}
+
+/// Transactions of a block with their places in it.
+pub fn shown(transactions: &[Transaction], indices: &[u32]) -> Vec<Shown> {
+    let tree = Tree::new(transactions.iter().map(Transaction::txid).collect());
+    let one = |index: &u32| Shown {
+        index: *index,
+        path: tree.path(u64::from(*index)).unwrap(),
+        transaction: transactions[*index as usize].clone(),
+    };
+    indices.iter().map(one).collect()
 }
 
 /// A full node's state with the light chain of its blocks.
@@ -178,14 +220,19 @@ impl Net {
 
     /// The header of a block with these transactions, not mined. Those that are refused change nothing.
     pub fn header(&self, miner: u8, transactions: &[Transaction]) -> Header {
+        let txids: Vec<_> = transactions.iter().map(Transaction::txid).collect();
+        header_on(&self.chain, miner, &txids, self.commitments(transactions).hash())
+    }
+
+    /// What the header of a block with these transactions commits to.
+    pub fn commitments(&self, transactions: &[Transaction]) -> Commitments {
         let mut draft = self.draft();
         for transaction in transactions {
             if let Ok(checked) = transaction.clone().check(&self.id()) {
                 let _ = draft.apply(&checked);
             }
         }
-        let txids: Vec<_> = transactions.iter().map(Transaction::txid).collect();
-        header_on(&self.chain, miner, &txids, draft.finish().commitments.hash())
+        draft.finish().commitments
     }
 
     pub fn block(&self, miner: u8, transactions: Vec<Transaction>) -> Block {
@@ -201,12 +248,7 @@ impl Net {
     pub fn connect(&mut self, block: Block) -> Result<Vec<Outcome>, BlockError> {
         let block = block.check(self.chain.network())?;
         let delta = self.state.execute(&block)?;
-        let update = delta.node_set.clone().map(|nodes| NodeUpdate {
-            history: delta.commitments.history,
-            accounts: delta.commitments.accounts,
-            nodes,
-        });
-        self.chain.push(Link { header: block.header().signed().clone(), update })?;
+        self.chain.push(Link::of(&block, &delta))?;
         let (undo, _) = self.state.advance(&delta, block.hash());
         self.undos.push(undo);
         self.blocks.push(block);
@@ -264,5 +306,6 @@ pub fn digest(state: &State) -> impl PartialEq + std::fmt::Debug + use<> {
         (accounts, registry.leaves(roll).to_vec(), registry.root(roll))
     };
     let places: BTreeMap<_, _> = (0..=u8::MAX).map(|byte| (byte, registry.place(&public(byte)))).collect();
-    (roll(Roll::Nodes), roll(Roll::Accounts), places, state.admins.clone(), state.history.clone())
+    let committed = (state.nodes_root(), state.admins.clone(), state.history.clone());
+    (roll(Roll::Nodes), roll(Roll::Accounts), places, committed)
 }

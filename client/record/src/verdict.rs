@@ -78,12 +78,12 @@ pub enum EntitlementError {
         /// Its role.
         role: Role,
     },
-    /// The device belongs to another controller than the one that anchored.
+    /// The device belongs to another line of controllers than the one that anchored.
     #[error("device {device} is enrolled by {}, the batch was anchored by {sender}", owner.map_or("nobody".to_owned(), |key| key.to_string()))]
     OtherController {
         /// The device.
         device: PublicKey,
-        /// Who enrolled it.
+        /// First key of the line that enrolled it.
         owner: Option<PublicKey>,
         /// Who anchored.
         sender: PublicKey,
