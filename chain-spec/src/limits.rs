@@ -26,6 +26,8 @@ pub const CHAIN_SPEC_TOML_MAX: usize = 256 << 10;
 pub const RULES_MAX: u32 = 64;
 /// Entries on the roll of nodes, revoked ones included.
 pub const NODES_MAX: usize = 4_096;
+/// Keys of one node's line of successors: each keeps its place on the roll for ever.
+pub const LINE_MAX: usize = 16;
 /// Encoded bytes of one wire message.
 pub const MESSAGE_BYTES_MAX: usize = 4 << 20;
 /// Headers in one answer.

@@ -14,7 +14,7 @@ use crate::codec::Canonical;
 use crate::governance::{Activation, Governance, Planned};
 use crate::hash::Hash256;
 use crate::key::PublicKey;
-use crate::limits::{MESSAGE_BYTES_MAX, NODES_MAX};
+use crate::limits::{LINE_MAX, MESSAGE_BYTES_MAX, NODES_MAX};
 use crate::merkle;
 use crate::mountain::{Node, Peaks};
 use crate::registry::{Account, Commitments, Entry, NodeSet, Place, Registry, Role, Roll};
@@ -64,7 +64,7 @@ pub enum Outcome {
     /// Recorded without effect: the height it names is not above its own block's, or what it would
     /// change has taken effect.
     TooLate,
-    /// Recorded without effect: the roll of nodes has no place left.
+    /// Recorded without effect: the roll of nodes, or a node's line of successors, has no place left.
     RollFull,
 }
 
@@ -375,6 +375,9 @@ impl<'a> Draft<'a> {
     /// The successor stands for its predecessor: same role and owner, mining if it did.
     fn succeed(&mut self, key: &PublicKey, successor: PublicKey) -> Outcome {
         let old = self.account(key).expect("check_sender found it").1.entry.clone();
+        if old.role == Role::Node && self.node_set().line(key).len() >= LINE_MAX {
+            return Outcome::RollFull;
+        }
         let owner = if old.role == Role::Device { old.owner } else { Some(old.line()) };
         // Ready as long as the old key: n of the spacing rule is the same at every height, so that nodes
         // cannot lower s by succeeding.

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::header::{Header, VERSION};
 use dronechain_chain_spec::key::{PublicKey, SigningKey};
-use dronechain_chain_spec::merkle;
+use dronechain_chain_spec::link::Shown;
+use dronechain_chain_spec::merkle::{self, Tree};
 use dronechain_chain_spec::spec::ChainSpec;
 use dronechain_chain_spec::state::{Draft, State};
 use dronechain_chain_spec::target::{Target, Work};
 use dronechain_chain_spec::transaction::Transaction;
-use dronechain_node::core::view::{Changes, Moved, Opening, Stage, StateChanges, StoredHeader};
+use dronechain_node::core::view::{Changes, Connected, Moved, Stage, StateChanges, StoredHeader};
 use dronechain_node::p2p::{self, P2p};
 use dronechain_node::store::{Options, Store};
 use tokio::sync::{mpsc, watch};
@@ -22,6 +23,8 @@ pub struct Forge {
     state: State,
     tip: Header,
     work: Work,
+    /// The block that left the roster.
+    roster: Hash256,
     changes: Changes,
 }
 
@@ -31,7 +34,8 @@ impl Forge {
         let tip = spec.genesis();
         let mut state = spec.genesis_state();
         state.history.push(tip.hash());
-        Self { spec: spec.clone(), state, tip, work: Work::ZERO, changes: Changes::default() }
+        let roster = tip.hash();
+        Self { spec: spec.clone(), state, tip, work: Work::ZERO, roster, changes: Changes::default() }
     }
 
     /// Mines the next block with `miner`'s key. `valid` transactions take effect on the state and the
@@ -55,7 +59,7 @@ impl Forge {
             tx_root: merkle::root(&txids),
             commitments: delta.commitments.hash(),
             tx_count: u32::try_from(txids.len()).expect("few"),
-            time_ms: self.tip.time_ms + network.block_time_ms,
+            time_ms: self.tip.time_ms + self.spec.parameters.block_time_ms,
             bits,
             network: network.tag,
             miner: PublicKey::of(miner),
@@ -66,11 +70,27 @@ impl Forge {
             header.nonce += 1;
         }
         let hash = header.hash();
+        let signed = header.clone().signed(miner, &network.chain_id);
+        if !delta.shown.is_empty() {
+            let tree = Tree::new(txids);
+            let shown = delta.shown.iter().map(|&index| Shown {
+                index,
+                path: tree.path(u64::from(index)).expect("it stands there"),
+                transaction: transactions[index as usize].clone(),
+            });
+            self.changes.shown.insert(hash, shown.collect());
+            self.roster = hash;
+        }
         let (undo, _) = self.state.advance(&delta, hash);
         self.work = self.work.saturating_add(target.work());
-        let opening = Opening { commitments: delta.commitments, accounts_since: height };
-        let signed = header.clone().signed(miner, &network.chain_id);
-        let stored = StoredHeader { signed, work: self.work, stage: Stage::Valid, opening: Some(opening) };
+        let stored = StoredHeader {
+            signed,
+            work: self.work,
+            stage: Stage::Valid,
+            commitments: delta.commitments,
+            roster: self.roster,
+            connected: Some(Connected { accounts_since: height, live: 0 }),
+        };
         let outcomes = delta.outcomes;
         self.changes.headers.insert(hash, stored);
         self.changes.undos.insert(hash, undo);

@@ -160,7 +160,10 @@ async fn headers_whose_blocks_never_come_do_not_stop_the_others() {
     // More work than the honest two have by then, and more than the few blocks that stop a miner.
     let mut forge = Forge::new(&cluster.spec);
     for i in 0..40 {
-        forge.block(&cluster.keys[1 + i % 2], vec![], vec![]);
+        // A block without transactions has nothing to withhold.
+        let admitted = PublicKey::of(&key(100 + i));
+        let admit = admit(Role::Controller, admitted, i.into(), &cluster);
+        forge.block(&cluster.keys[1 + usize::from(i % 2)], vec![admit], vec![]);
     }
     forge.withhold_blocks();
     let tip = forge.tip().to_string();

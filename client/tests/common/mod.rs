@@ -2,11 +2,13 @@
 
 #![allow(dead_code, reason = "each test uses its part")]
 
-use dronechain_chain_spec::chain::{HeaderChain, Link, NodeUpdate};
+use dronechain_chain_spec::block::Block;
+use dronechain_chain_spec::chain::HeaderChain;
 use dronechain_chain_spec::codec;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::header::{Header, Parent, SignedHeader, VERSION};
 use dronechain_chain_spec::key::{PublicKey, SigningKey};
+use dronechain_chain_spec::link::Link;
 use dronechain_chain_spec::merkle::{self, Tree};
 use dronechain_chain_spec::receipt::{AnchorProof, Authority, EntryProof, Receipt};
 use dronechain_chain_spec::registry::{Commitments, Registry, Role, Roll};
@@ -162,7 +164,7 @@ impl World {
             commitments: delta.commitments.hash(),
             tx_count: u32::try_from(txids.len()).expect("few"),
             time_ms: parent.time_ms + later_ms,
-            bits: parent.next_bits(self.chain.network()),
+            bits: parent.next_bits(self.chain.network(), BLOCK_TIME_MS),
             network: self.chain.network().tag,
             miner: PublicKey::of(&miner()),
             nonce: 0,
@@ -172,12 +174,9 @@ impl World {
             header.nonce += 1;
         }
         let signed = header.signed(&miner(), &chain_id);
-        let update = delta.node_set.clone().map(|nodes| NodeUpdate {
-            history: delta.commitments.history,
-            accounts: delta.commitments.accounts,
-            nodes,
-        });
-        self.chain.push(Link { header: signed.clone(), update }).expect("a valid header");
+        let block = Block { header: signed.clone(), transactions: transactions.clone() };
+        let block = block.check(self.chain.network()).expect("a sound block");
+        self.chain.push(Link::of(&block, &delta)).expect("a valid header");
         self.state.advance(&delta, self.chain.tip());
         let registry = self.state.registry.clone();
         self.blocks.push(Mined { signed, transactions, commitments: delta.commitments, registry });

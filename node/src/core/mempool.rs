@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::limits::{BLOCK_BYTES_MAX, BLOCK_TXS_MAX};
 use dronechain_chain_spec::rules::TxError;
 use dronechain_chain_spec::state::{Draft, State};
-use dronechain_chain_spec::transaction::{CheckedTransaction, Sender};
+use dronechain_chain_spec::transaction::{Action, CheckedTransaction, Sender};
 
 use super::event::SubmitError;
 
@@ -119,7 +120,10 @@ impl Mempool {
 
     /// Applies to `draft` what fits into a block: the admins' first, then one of each sender in turn,
     /// so that a flood by one does not hold up the rest.
-    pub(super) fn select(&self, draft: &mut Draft<'_>) -> Vec<CheckedTransaction> {
+    ///
+    /// A succession of `miner` itself is left to others: it could not make the block that revokes it, and
+    /// would wait for ever.
+    pub(super) fn select(&self, draft: &mut Draft<'_>, miner: &PublicKey) -> Vec<CheckedTransaction> {
         let mut selection = Selection { draft, chosen: Vec::new(), bytes: 0 };
         let mut queues: BTreeMap<Sender, Vec<&CheckedTransaction>> = BTreeMap::new();
         for ((sender, _), waiting) in self.waiting.iter().rev() {
@@ -129,6 +133,10 @@ impl Mempool {
             if !selection.take(transaction) {
                 break;
             }
+        }
+        let own = queues.entry(Sender::Key(*miner)).or_default();
+        if let Some(at) = own.iter().rposition(|own| matches!(own.body().action, Action::Succeed { .. })) {
+            own.drain(..=at);
         }
         for _ in 0..QUOTA {
             queues.retain(|_, queue| queue.pop().is_some_and(|transaction| selection.take(transaction)));

@@ -81,7 +81,7 @@ impl<V: View> Core<V> {
         let height = self.tip.height + 1;
         let parent = self.ledger.parent(self.tip.hash).ok()?;
         let mut draft = Draft::new(&self.state, height);
-        let transactions = self.pool.select(&mut draft);
+        let transactions = self.pool.select(&mut draft, &miner);
         let roster = draft.roster();
         let knows_rules = self.state.admins.governance.check_rules(height).is_ok();
         if !knows_rules || !self.is_turn_of(&miner, &roster).ok()? {

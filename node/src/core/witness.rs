@@ -82,6 +82,12 @@ impl<V: View> Core<V> {
         }
     }
 
+    /// Whether a key is registered, or an admin's.
+    fn is_known(&self, key: &PublicKey) -> bool {
+        let is_admin = self.state.admins.governance.admins.keys.contains(key);
+        is_admin || self.state.registry.place(key).is_some()
+    }
+
     fn keep_evidence(&mut self, evidence: Option<Evidence>) -> Result<(), ViewError> {
         let Some(evidence) = evidence else {
             return Ok(());
@@ -92,12 +98,16 @@ impl<V: View> Core<V> {
                 Conflict::Transactions(first.body.sender, first.body.sequence)
             }
         };
+        // Anybody may contradict itself under a key that nobody knows.
+        let offenders = evidence.offenders();
+        if !offenders.iter().any(|offender| self.is_known(offender)) {
+            return Ok(());
+        }
         if self.witness.found >= EVIDENCE_MAX || self.ledger.has_evidence(&conflict)? {
             return Ok(());
         }
         self.witness.found += 1;
-        let (id, offenders) = (evidence.id(), evidence.offenders());
-        let misbehaviour = evidence.misbehaviour();
+        let (id, misbehaviour) = (evidence.id(), evidence.misbehaviour());
         self.ledger.pending.evidence.insert(conflict, evidence);
         self.hold(Action::Evidence { id, offenders, misbehaviour });
         Ok(())

@@ -4,6 +4,8 @@ use dronechain_chain_spec::block::Block;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::header::{Header, SignedHeader};
 use dronechain_chain_spec::key::{PublicKey, SigningKey};
+use dronechain_chain_spec::link::Link;
+use dronechain_chain_spec::registry::{Commitments, Roll};
 use dronechain_chain_spec::spec::{AdminSet, ChainSpec, NetworkTemplate};
 use dronechain_chain_spec::transaction::{Action, Sender, Transaction, TransactionBody};
 
@@ -37,6 +39,17 @@ pub(super) fn header(spec: &ChainSpec, time: u64) -> SignedHeader {
         header.nonce += 1;
     }
     header.signed(&key(0), &network.chain_id)
+}
+
+/// A link to [`header`]; its commitments are genesis's.
+pub(super) fn link(spec: &ChainSpec, time: u64) -> Link {
+    let state = spec.genesis_state();
+    let commitments = Commitments {
+        history: state.history.root(),
+        nodes: state.nodes_root(),
+        accounts: state.registry.root(Roll::Accounts),
+    };
+    Link { header: header(spec, time), commitments, changes: Vec::new() }
 }
 
 /// The block without transactions under [`header`].

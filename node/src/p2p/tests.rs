@@ -14,7 +14,7 @@ use libp2p::multiaddr::Protocol;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 
-use super::testing::{header, key, spec, transaction};
+use super::testing::{key, link, spec, transaction};
 use super::{Command, P2p, Setup, spawn};
 use crate::core::event::{Answer, Event, Fault, Peer, RequestId, Verdict};
 use crate::store::{Options, Store};
@@ -110,7 +110,7 @@ async fn requests_are_answered_from_the_store() {
     }
     let locator = vec![chain_id];
     assert_eq!(b.ask(peer, Request::Headers { locator }).await, Ok(Answer::Headers(Vec::new())));
-    assert_eq!(b.ask(peer, Request::Body { root: chain_id }).await, Ok(Answer::Body(None)));
+    assert_eq!(b.ask(peer, Request::Body { root: chain_id, leaf_count: 1 }).await, Ok(Answer::Body(None)));
     let blocks = |len| Request::Blocks { hashes: vec![Hash256::ZERO; len] };
     assert_eq!(b.ask(peer, blocks(BLOCKS_PER_MESSAGE)).await, Ok(Answer::Blocks(Vec::new())));
     // More than a node may ask: no answer, and the connection stays for this time.
@@ -128,7 +128,7 @@ async fn gossip_travels_on_once_it_is_accepted() {
     let mut c = node(&spec, 2, &[b.address()]).await;
     b.connected().await;
     c.connected().await;
-    let (sent, signed) = (transaction(&spec, 0), header(&spec, 1));
+    let (sent, shown) = (transaction(&spec, 0), link(&spec, 1));
     // A subscription may arrive later than the connection: send until it is there.
     let gossip = loop {
         a.send(Command::GossipTransaction(sent.clone())).await;
@@ -147,10 +147,10 @@ async fn gossip_travels_on_once_it_is_accepted() {
         Event::TransactionGossiped { transaction, .. } => assert_eq!(*transaction.get(), sent),
         other => panic!("{other:?}"),
     }
-    a.send(Command::GossipHeader(signed.clone())).await;
+    a.send(Command::GossipHeader(shown.clone())).await;
     match b.event().await {
-        Event::HeaderGossiped { gossip, header, .. } => {
-            assert_eq!(*header.signed(), signed);
+        Event::HeaderGossiped { gossip, link, .. } => {
+            assert_eq!(link.to_link(), shown);
             b.send(Command::Judge { gossip, verdict: Verdict::Ignore }).await;
         }
         other => panic!("{other:?}"),
@@ -162,8 +162,8 @@ async fn gossip_travels_on_once_it_is_accepted() {
 async fn forged_gossip_ends_the_connection_without_the_core() {
     let spec = spec(2);
     let (a, _, mut b, peer) = pair(&spec).await;
-    let mut forged = header(&spec, 1);
-    forged.signature.0[0] ^= 1;
+    let mut forged = link(&spec, 1);
+    forged.header.signature.0[0] ^= 1;
     let closed = async {
         loop {
             a.send(Command::GossipHeader(forged.clone())).await;

@@ -54,14 +54,16 @@ impl<K: Copy + PartialEq, T> Cache<K, T> {
 
 #[cfg(test)]
 mod tests {
+    use dronechain_chain_spec::hash::Hash256;
+
     use super::*;
 
     #[test]
     fn least_recently_used_goes_first() {
         let cache = Cache::new(2);
         let keys = [1, 2, 3].map(|byte| Hash256([byte; 32]));
-        let fill = |key: &K| cache.get(key, || Ok::<_, ()>(Some(key.0[0])));
-        let held = |key: &K| matches!(cache.get(key, || Err(())), Ok(Some(_)));
+        let fill = |key: &Hash256| cache.get(key, || Ok::<_, ()>(Some(key.0[0])));
+        let held = |key: &Hash256| matches!(cache.get(key, || Err(())), Ok(Some(_)));
         for key in [&keys[0], &keys[1], &keys[0], &keys[2]] {
             assert_eq!(fill(key), Ok(Some(Arc::new(key.0[0]))));
         }

@@ -25,9 +25,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Rpc, Submit, TipView, serve};
+use super::{Health, Rpc, Submit, TipView, serve};
 use crate::core::event::{SubmitError, Submitted};
-use crate::core::view::{Changes, Moved, Opening, Stage, StateChanges, StoredHeader};
+use crate::core::view::{BatchId, Changes, Connected, Moved, Opening, Stage, StateChanges, StoredHeader};
 use crate::store::{Options, Store};
 
 const CONTROLLER: u8 = 20;
@@ -38,6 +38,10 @@ fn key(seed: u8) -> SigningKey {
 
 fn leaves() -> Vec<Hash256> {
     (0..5).map(|n: u8| sha256(&[&[n]])).collect()
+}
+
+fn leaf_count() -> u32 {
+    u32::try_from(leaves().len()).expect("few")
 }
 
 fn spec() -> ChainSpec {
@@ -93,7 +97,7 @@ fn grow(
         target: Target::from_bits(parent.bits).expect("strict"),
         grandparent_time_ms: before.iter().rev().nth(1).map(|header| header.time_ms),
     }
-    .next_bits(&network);
+    .next_bits(&network, 1_000);
     let miner = key(if height.is_multiple_of(2) { 2 } else { 1 });
     let mut header = Header {
         height,
@@ -113,20 +117,25 @@ fn grow(
     let hash = header.hash();
     let (_, completed) = state.advance(&delta, hash);
     let accounts_since = if list.is_empty() { 1 } else { height };
-    let opening = Opening { commitments: delta.commitments, accounts_since };
+    let opening = Opening { commitments: delta.commitments, accounts_since, live: 0 };
     let transactions: Vec<_> = list.iter().map(|checked| checked.get().clone()).collect();
     let stored = StoredHeader {
         signed: header.clone().signed(&miner, &network.chain_id),
         work: Work::ZERO,
         stage: Stage::Valid,
-        opening: Some(opening),
+        commitments: delta.commitments,
+        roster: network.chain_id,
+        connected: Some(Connected { accounts_since, live: 0 }),
     };
     let at = |place| (place, state.registry.at(place).cloned());
     let changes = Changes {
         headers: [(hash, stored)].into(),
         blocks: [(hash, transactions.clone())].into(),
         active: [(height, Some(hash))].into(),
-        bodies: BTreeMap::from([(merkle::root(&leaves()), leaves())]),
+        bodies: BTreeMap::from([(
+            BatchId { root: merkle::root(&leaves()), leaf_count: leaf_count() },
+            leaves(),
+        )]),
         connected: vec![Moved { hash, height, transactions, outcomes: delta.outcomes.clone() }],
         history_nodes: completed.iter().map(|node| ((node.level, node.position), node.hash)).collect(),
         state: StateChanges {
@@ -173,6 +182,8 @@ async fn running() -> Running {
         registry: Arc::new(state.registry),
         mempool: 0,
         syncing: false,
+        headers_height: tip.height,
+        health: Health::default(),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
@@ -237,7 +248,10 @@ async fn receipt_verifies_against_the_headers_served() {
     assert_eq!(anchor["proof"]["authority"]["device"]["entry"]["key"], controller.to_string());
     let (_, anchor) = node.get(&format!("/v1/anchors/{controller}/1")).await;
     assert_eq!(anchor["state"], "unknown");
-    let (_, body) = node.ask(&format!("GET /v1/bodies/{} HTTP/1.1", merkle::root(&leaves())), b"").await;
+    let (root, count) = (merkle::root(&leaves()), leaf_count());
+    let (_, body) = node.ask(&format!("GET /v1/bodies/{root}/{count} HTTP/1.1"), b"").await;
+    let (status, _) = node.ask(&format!("GET /v1/bodies/{root}/{} HTTP/1.1", count + 1), b"").await;
+    assert_eq!(status, 404);
     assert_eq!(body, codec::encode(&BatchBody(leaves())));
 }
 

@@ -14,7 +14,9 @@ use dronechain_chain_spec::target::Work;
 use dronechain_chain_spec::transaction::{
     Action, Anchor, AnchorKind, CheckedTransaction, Sender, TransactionBody,
 };
-use dronechain_node::core::view::{Changes, Moved, Opening, Stage, StateChanges, StoredHeader, View as _};
+use dronechain_node::core::view::{
+    BatchId, Changes, Connected, Moved, Stage, StateChanges, StoredHeader, View as _,
+};
 use dronechain_node::store::{Loaded, Options, Store, StoreError};
 use tempfile::TempDir;
 
@@ -129,7 +131,9 @@ impl Chain {
             signed,
             work: Work::ZERO,
             stage: Stage::Valid,
-            opening: Some(Opening { commitments: delta.commitments, accounts_since: height }),
+            commitments: delta.commitments,
+            roster: spec("one").genesis().hash(),
+            connected: Some(Connected { accounts_since: height, live: 0 }),
         };
         self.tip = header;
         let changes = Changes {
@@ -167,6 +171,11 @@ impl Chain {
     }
 }
 
+/// The batch of so many [`leaves`].
+pub(crate) fn batch(count: u8) -> BatchId {
+    BatchId { root: merkle::root(&leaves(count)), leaf_count: count.into() }
+}
+
 pub(crate) fn leaves(count: u8) -> Vec<Hash256> {
     (0..count).map(|n| sha256(&[&[n]])).collect()
 }
@@ -179,7 +188,7 @@ pub(crate) fn filled() -> (TempDir, Chain, Grown) {
     let first = chain.grow(&[chain.admit(0, 20)]);
     store.commit(&first.changes).expect("commits");
     let mut second = chain.grow(&[chain.anchor(20, 0, &leaves(5))]);
-    second.changes.bodies = [(merkle::root(&leaves(5)), leaves(5))].into();
+    second.changes.bodies = [(batch(5), leaves(5))].into();
     let pooled = chain.anchor(20, 1, &leaves(3)).get().clone();
     second.changes.pool = [((pooled.body.sender, 1), Some(pooled))].into();
     store.commit(&second.changes).expect("commits");

@@ -5,15 +5,15 @@ mod chain;
 mod damage;
 
 use dronechain_chain_spec::codec;
-use dronechain_chain_spec::hash::{Hash256, sha256};
+use dronechain_chain_spec::hash::sha256;
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::merkle;
 use dronechain_chain_spec::transaction::{Sender, Transaction};
 use dronechain_chain_spec::wire::{Request, Response};
-use dronechain_node::core::view::{Moved, Stage, View as _};
+use dronechain_node::core::view::{BatchId, Moved, Stage, View as _};
 use dronechain_node::store::Sequences;
 
-use crate::chain::{filled, key, leaves, open, same, spec};
+use crate::chain::{batch, filled, key, leaves, open, same, spec};
 
 #[test]
 fn fresh_folder_holds_genesis_and_reopens_the_same() {
@@ -39,7 +39,7 @@ fn commit_is_read_back_with_its_indexes_after_reopening() {
     let (folder, chain, second) = filled();
     let (store, loaded) = open(folder.path()).expect("opens");
     let Moved { hash, height, transactions, outcomes } = second.moved;
-    let (root, sender) = (merkle::root(&leaves(5)), Sender::Key(PublicKey::of(&key(20))));
+    let (root, batch, sender) = (merkle::root(&leaves(5)), batch(5), Sender::Key(PublicKey::of(&key(20))));
     assert!(same(&loaded.state, &chain.state));
     assert_eq!((loaded.tip, store.tip()), (hash, Ok((hash, height))));
     assert_eq!(store.transactions(&hash), Ok(Some(transactions.clone())));
@@ -50,10 +50,10 @@ fn commit_is_read_back_with_its_indexes_after_reopening() {
     let place = store.anchor_place(sender, 0).expect("reads").expect("is there");
     assert_eq!((place.height, place.position), (height, 0));
     assert_eq!(store.anchor_place(sender, 1), Ok(None));
-    assert_eq!(store.anchors_of_leaf(&leaves(5)[3]), Ok(vec![(root, 3)]));
+    assert_eq!(store.anchors_of_leaf(&leaves(5)[3]), Ok(vec![(batch, 3)]));
     assert_eq!(store.anchors_of_root(&root), Ok(vec![(sender, 0, height)]));
-    assert_eq!((store.has_body(&root), store.body(&root)), (Ok(true), Ok(Some(leaves(5)))));
-    assert_eq!(store.has_body(&Hash256::ZERO), Ok(false));
+    assert_eq!((store.has_body(&batch), store.body(&batch)), (Ok(true), Ok(Some(leaves(5)))));
+    assert_eq!(store.has_body(&BatchId { leaf_count: 4, ..batch }), Ok(false));
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn disconnected_block_leaves_the_indexes_and_keeps_its_data() {
     assert_eq!(store.anchors_of_root(&merkle::root(&leaves(7))), Ok(vec![(sender, 0, 2)]));
     assert!(store.anchor_place(sender, 0).expect("reads").is_some());
     assert_eq!(store.transactions(&hash), Ok(Some(second.moved.transactions.clone())));
-    assert_eq!(store.body(&merkle::root(&leaves(5))), Ok(Some(leaves(5))));
+    assert_eq!(store.body(&batch(5)), Ok(Some(leaves(5))));
     drop(store);
     let (_, loaded) = open(folder.path()).expect("opens");
     assert!(same(&loaded.state, &chain.state));
@@ -132,7 +132,7 @@ fn peers_are_answered_from_the_active_chain() {
     else {
         panic!("headers are answered with headers");
     };
-    let heights: Vec<_> = headers.iter().map(|signed| signed.header.height).collect();
+    let heights: Vec<_> = headers.iter().map(|link| link.header.header.height).collect();
     assert_eq!(heights, [1, 2]);
     assert_eq!(
         store.answer(&Request::Headers { locator: vec![unknown] }, 0),
@@ -144,7 +144,7 @@ fn peers_are_answered_from_the_active_chain() {
     };
     assert_eq!(blocks.len(), 1);
     assert_eq!(blocks[0].transactions, second.moved.transactions);
-    let body = store.answer(&Request::Body { root: merkle::root(&leaves(5)) }, 0);
+    let body = store.answer(&Request::Body { root: merkle::root(&leaves(5)), leaf_count: 5 }, 0);
     assert_eq!(body, Ok(Response::Body(Some(leaves(5)))));
     let Ok(Response::Status(status)) = store.answer(&Request::Status, 77) else {
         panic!("a status is answered with a status");
@@ -156,7 +156,7 @@ fn peers_are_answered_from_the_active_chain() {
 fn stored_bytes_are_canonical() {
     let (folder, ..) = filled();
     let (store, _) = open(folder.path()).expect("opens");
-    let bytes = store.body_bytes(&merkle::root(&leaves(5))).expect("reads").expect("is there");
+    let bytes = store.body_bytes(&batch(5)).expect("reads").expect("is there");
     assert_eq!(bytes, codec::encode(&leaves(5)));
     let transaction: Transaction =
         store.pool_entry(Sender::Key(PublicKey::of(&key(20))), 1).expect("reads").expect("is there");

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use dronechain_chain_spec::block::Block;
-use dronechain_chain_spec::chain::{HeaderChain, Link};
+use dronechain_chain_spec::chain::HeaderChain;
 use dronechain_chain_spec::codec;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::header::{Header, VERSION};
 use dronechain_chain_spec::key::{PublicKey, SigningKey};
+use dronechain_chain_spec::link::Link;
 use dronechain_chain_spec::merkle::{self, Tree};
 use dronechain_chain_spec::receipt::{AnchorProof, Authority, EntryProof};
 use dronechain_chain_spec::registry::{Commitments, Role, Roll};
@@ -117,9 +118,10 @@ impl Ledger {
         }
         let signed = header.signed(&miner(), &network.chain_id);
         let block = Block { header: signed.clone(), transactions: transactions.to_vec() };
-        assert_eq!(self.state.execute(&block.check(&network).unwrap()).unwrap(), delta);
+        let block = block.check(&network).unwrap();
+        assert_eq!(self.state.execute(&block).unwrap(), delta);
         self.state.advance(&delta, signed.header.hash());
-        self.chain.push(Link { header: signed.clone(), update: None }).unwrap();
+        self.chain.push(Link::of(&block, &delta)).unwrap();
         let tree = Tree::new(txids);
         let proof = |(transaction, index): (&Transaction, u32)| AnchorProof {
             transaction: codec::encode(transaction),
@@ -135,7 +137,7 @@ impl Ledger {
     fn next_bits(&self, height: u64) -> Bits {
         let network = self.chain.network();
         let Some(grandparent) = height.checked_sub(2).and_then(|height| self.chain.header(height)) else {
-            return network.genesis_parent.next_bits(network);
+            return network.genesis_parent.next_bits(network, 1_000);
         };
         let parent = self.chain.header(height - 1).unwrap();
         let target = dronechain_chain_spec::target::Target::from_bits(parent.bits).unwrap();
@@ -146,7 +148,7 @@ impl Ledger {
             target,
             grandparent_time_ms: Some(grandparent.time_ms),
         }
-        .next_bits(network)
+        .next_bits(network, 1_000)
     }
 
     fn authority(&self, height: u64, commitments: Commitments) -> Authority {
