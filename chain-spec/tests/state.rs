@@ -9,7 +9,7 @@ use dronechain_chain_spec::governance::{Activation, Planned, Tuning};
 use dronechain_chain_spec::hash::{Hash256, sha256};
 use dronechain_chain_spec::key::{KeyError, PublicKey};
 use dronechain_chain_spec::limits::{
-    ADMINS_MAX, DEVICE_AREA_MAX, DEVICE_KIND_MAX, LEAVES_MAX, NODES_MAX, RULES_MAX, TX_BYTES_MAX,
+    ADMINS_MAX, DEVICE_AREA_MAX, DEVICE_KIND_MAX, LEAVES_MAX, LINE_MAX, NODES_MAX, RULES_MAX, TX_BYTES_MAX,
 };
 use dronechain_chain_spec::registry::{Account, Entry, Registry, Role, Roll};
 use dronechain_chain_spec::rules::{HeaderError, TxError};
@@ -635,6 +635,30 @@ fn the_roll_of_nodes_is_bounded() {
     assert_eq!(draft.node_set(), full.registry.node_set());
     let other = net.checked(net.by_admins(1, admit(Role::Controller, CONTROLLER)));
     assert_eq!(draft.apply(&other), Ok(Outcome::Applied));
+}
+
+#[test]
+fn a_nodes_line_of_successors_is_bounded() {
+    let net = Net::populated(3);
+    let line = |count: usize| {
+        let mut state = net.state.clone();
+        let mut nodes = state.registry.accounts(Roll::Nodes).to_vec();
+        nodes.extend((1..count).map(|at| {
+            let key = PublicKey(sha256(&[b"successor", &at.to_le_bytes()]).0);
+            let entry = Entry::new(key, Role::Node, Some(public(NODES[0])), 1);
+            Account { entry: Entry { revoked: Some(1), ..entry }, next_sequence: 0 }
+        }));
+        state.registry = Registry::new(nodes, Vec::new());
+        state
+    };
+    let succession = |byte| net.checked(net.by(byte, 0, succeed(byte, STRANGER, &net.id())));
+    let (room, full) = (line(LINE_MAX - 1), line(LINE_MAX));
+    assert_eq!(Draft::new(&room, 2).apply(&succession(NODES[0])), Ok(Outcome::Applied));
+    let mut draft = Draft::new(&full, 2);
+    assert_eq!(draft.apply(&succession(NODES[0])), Ok(Outcome::RollFull));
+    assert_eq!(draft.node_set(), full.registry.node_set());
+    // Another's line has its own places.
+    assert_eq!(draft.apply(&succession(NODES[1])), Ok(Outcome::Applied));
 }
 
 // Outcomes.

@@ -121,9 +121,10 @@ impl Parties {
                 let proof = world.proof(height, height, Some(&PublicKey::of(&device())));
                 json(json!({ "state": "included", "height": height, "confirmations": 1, "proof": proof }))
             }
-            ["bodies", root] => {
+            ["bodies", root, count] => {
                 let root: Hash256 = root.parse().expect("a hash");
                 let (_, batch) = self.batches.iter().find(|(_, batch)| batch.root() == root)?;
+                assert_eq!(batch.leaves().len(), count.parse::<usize>().expect("a number"));
                 Some(codec::encode(&BatchBody(batch.leaves().to_vec())))
             }
             _ => panic!("{path}"),
