@@ -244,8 +244,13 @@ fn topics(
     subscriptions: &Subscriptions<'_>,
     receiver: Option<u16>,
 ) -> BTreeMap<u16, Topic> {
+    // Each format is searched once, however often a hostile log subscribes to it.
+    let mut timestamps = BTreeMap::new();
+    for (name, _) in subscriptions.values() {
+        timestamps.entry(*name).or_insert_with(|| formats.field(name, "timestamp", "uint64_t"));
+    }
     let topic = |(id, (name, _)): (&u16, &(&str, u8))| {
-        let timestamp = formats.field(name, "timestamp", "uint64_t");
+        let timestamp = timestamps[name];
         let gps = (Some(*id) == receiver).then(|| GpsLayout::of(formats, name)).flatten();
         (*id, Topic { name: Arc::from(*name), timestamp, gps })
     };
