@@ -57,6 +57,13 @@ pub struct MissingBody {
     retry_ms: u64,
 }
 
+impl MissingBody {
+    /// One that is asked for at once.
+    pub const fn new(sender: Sender, sequence: u64, since_ms: u64) -> Self {
+        Self { sender, sequence, since_ms, retry_ms: 0 }
+    }
+}
+
 /// Bodies that are waited for.
 #[derive(Default)]
 pub(super) struct BodyWaits {
@@ -233,7 +240,7 @@ impl<V: View> Core<V> {
         };
         if self.body_waits.missing.len() < MISSING_MAX && !self.ledger.has_body(&batch)? {
             let (sender, sequence) = (transaction.body.sender, transaction.body.sequence);
-            let missing = MissingBody { sender, sequence, since_ms: self.now_ms, retry_ms: 0 };
+            let missing = MissingBody::new(sender, sequence, self.now_ms);
             self.body_waits.missing.entry(batch).or_insert(missing);
         }
         Ok(())

@@ -27,7 +27,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Health, Rpc, Submit, TipView, serve};
 use crate::core::event::{SubmitError, Submitted};
-use crate::core::view::{BatchId, Changes, Connected, Moved, Opening, Stage, StateChanges, StoredHeader};
+use crate::core::view::{
+    BatchId, Changes, Connected, Moved, Opening, Rival, Stage, StateChanges, StoredHeader,
+};
 use crate::store::{Options, Store};
 
 const CONTROLLER: u8 = 20;
@@ -256,6 +258,42 @@ async fn receipt_verifies_against_the_headers_served() {
 }
 
 #[tokio::test]
+async fn what_an_operator_should_know_is_told() {
+    let node = running().await;
+    let (_, status) = node.get("/v1/status").await;
+    assert_eq!((&status["bodies_missing"], &status["rivals"]), (&0.into(), &0.into()));
+    assert_eq!((&status["headers_height"], &status["upgrade_needed"]), (&3.into(), &Value::Null));
+    let batch = BatchId { root: merkle::root(&leaves()), leaf_count: 9 };
+    let missing = MissingBody::new(Sender::Admins, 4, 5);
+    let rival = Rival {
+        fork_height: 1,
+        head: merkle::root(&leaves()),
+        height: 8,
+        work: Work::ZERO,
+        first_seen_ms: 6,
+        last_seen_ms: 7,
+    };
+    node.tips.send_modify(|tip| {
+        let mut changed = TipView::clone(tip);
+        changed.health = Health {
+            missing: (1, Arc::new(vec![(batch, missing)])),
+            rivals: Arc::new([(batch.root, rival)].into()),
+            upgrade_needed: Some((17, 200)),
+        };
+        *tip = Arc::new(changed);
+    });
+    let (_, status) = node.get("/v1/status").await;
+    assert_eq!((&status["bodies_missing"], &status["rivals"]), (&1.into(), &1.into()));
+    assert_eq!(status["upgrade_needed"]["rule"], 17);
+    let (_, missing) = node.get("/v1/bodies/missing").await;
+    assert_eq!((&missing["count"], &missing["bodies"][0]["leaf_count"]), (&1.into(), &9.into()));
+    let (_, rivals) = node.get("/v1/rivals").await;
+    assert_eq!(rivals[0]["first"], batch.root.to_string());
+    assert_eq!(node.get("/v1/evidence").await, (200, Value::Array(Vec::new())));
+    assert_eq!(node.refusal("/v1/evidence?limit=1001").await, (400, "too-much".to_owned()));
+}
+
+#[tokio::test]
 async fn chain_registry_and_senders_are_told() {
     let node = running().await;
     let (_, status) = node.get("/v1/status").await;
@@ -338,7 +376,7 @@ async fn submission_waits_for_its_answer() {
     let bytes = submission(leaves()[1..].to_vec());
     let (status, body) = node.ask(&head(&bytes), &bytes).await;
     let body: Value = serde_json::from_slice(&body).expect("JSON");
-    assert_eq!((status, &body["error"]["name"]), (422, &"body-leaf-count".into()));
+    assert_eq!((status, &body["error"]["name"]), (422, &"body-size".into()));
 }
 
 #[tokio::test]
