@@ -3,6 +3,7 @@
 //! Results go to stdout, as text or with `--json` as one line of JSON. Errors go to stderr as one
 //! line with a hint. Exit codes: 0 fine, 1 the answer is no, 2 usage, 3 could not be done.
 
+mod db;
 mod init;
 mod network;
 mod run;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_node::config::ConfigError;
+use dronechain_node::failpoint::{self, Failpoint};
 use dronechain_node::keyfile::{self, KeyFileError};
 use serde_json::{Value, json};
 
@@ -43,7 +45,10 @@ enum Command {
     /// Make a data folder for a network, and the node's key if it has none.
     Init(init::Args),
     /// Run the node until SIGINT or SIGTERM.
-    Run(run::Flags),
+    Run(run::Args),
+    /// The ledger in the data folder of a node that does not run.
+    #[command(subcommand)]
+    Db(db::Command),
     /// The configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -65,6 +70,14 @@ enum ConfigCommand {
 struct Output {
     text: String,
     json: Value,
+    /// Whether the answer is no.
+    is_no: bool,
+}
+
+impl Output {
+    fn new(text: impl Into<String>, json: Value) -> Self {
+        Self { text: text.into(), json, is_no: false }
+    }
 }
 
 /// Why a command failed, for people.
@@ -75,9 +88,11 @@ struct Failure {
     hint: String,
 }
 
-/// Exit codes beside 0. No command of today answers no, which would be 1.
+/// Exit codes beside 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Code {
+    /// The answer is no.
+    No = 1,
     /// It was not said right.
     Usage = 2,
     /// It could not be done.
@@ -115,14 +130,18 @@ impl From<ConfigError> for Failure {
 /// Parses the command line and does what it says.
 pub(crate) fn main() -> ExitCode {
     let Cli { command, json } = Cli::parse();
-    match execute(command) {
+    let armed = failpoint::arm().map_err(|error| {
+        let known: Vec<_> = Failpoint::ALL.map(Failpoint::name).into();
+        Failure::new(Code::Usage, &error, format!("for tests alone; known points: {}", known.join(", ")))
+    });
+    match armed.and_then(|()| execute(command)) {
         Ok(output) => {
             let text = if json { output.json.to_string() } else { output.text };
             if !text.is_empty() {
                 // Whoever closed stdout does not want to read it.
                 let _ = writeln!(std::io::stdout(), "{text}");
             }
-            ExitCode::SUCCESS
+            if output.is_no { ExitCode::from(Code::No as u8) } else { ExitCode::SUCCESS }
         }
         Err(Failure { code, message, hint }) => {
             let line = if json {
@@ -143,10 +162,11 @@ fn execute(command: Command) -> Result<Output, Failure> {
             let key = keyfile::generate()?;
             keyfile::create(&out, &key)?;
             let public = PublicKey::of(&key);
-            Ok(Output { text: public.to_string(), json: json!({ "public_key": public, "file": out }) })
+            Ok(Output::new(public.to_string(), json!({ "public_key": public, "file": out })))
         }
         Command::Init(args) => init::init(&args),
-        Command::Run(flags) => run::run(&flags),
+        Command::Run(args) => run::run(&args),
+        Command::Db(command) => db::execute(&command),
         Command::Config(ConfigCommand::Show(flags)) => run::show(&flags),
     }
 }

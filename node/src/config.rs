@@ -30,6 +30,10 @@ pub const SPEC_NAME: &str = "network.toml";
 pub const KEY_NAME: &str = "node.key";
 /// Bytes of a configuration file.
 const FILE_BYTES_MAX: usize = 64 << 10;
+/// The highest floor of free space, in MiB: a TiB.
+const MIN_FREE_MIB_MAX: u32 = 1 << 20;
+/// The fastest scrub, in rows a second.
+const SCRUB_ROWS_MAX: u32 = 100_000;
 /// Peers that a configuration may name.
 const PEERS_MAX: usize = 256;
 
@@ -50,6 +54,8 @@ pub struct Config {
     pub peers: Vec<Multiaddr>,
     /// Mining.
     pub mining: Mining,
+    /// The store.
+    pub storage: Storage,
     /// Logging.
     pub log: Log,
     /// Gets a line of JSON once both ports are bound.
@@ -59,11 +65,27 @@ pub struct Config {
     pub follow: Option<Hash256>,
 }
 
+impl Config {
+    /// The store's folder.
+    pub fn ledger(&self) -> PathBuf {
+        self.data.join("ledger")
+    }
+}
+
 /// Mining.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Mining {
     /// Share of one thread, 0 to 1; 0 switches mining off.
     pub share: f64,
+}
+
+/// The store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Storage {
+    /// Free space, in MiB, below which nothing is taken in; 0: it is not watched.
+    pub min_free_mib: u32,
+    /// Rows that the scrub reads a second; 0 switches it off.
+    pub scrub_rows_per_s: u32,
 }
 
 /// Logging, to stderr.
@@ -160,6 +182,10 @@ impl Settings {
             listen: self.parse(Key::Listen, |text| Ok(address::parse_listen(text)?))?,
             http: self.parse(Key::Http, |text| text.parse().map_err(|_| ValueError::Socket))?,
             peers: self.parse(Key::Peers, peers)?,
+            storage: Storage {
+                min_free_mib: self.parse(Key::StorageMinFree, |text| number(text, MIN_FREE_MIB_MAX))?,
+                scrub_rows_per_s: self.parse(Key::StorageScrub, |text| number(text, SCRUB_ROWS_MAX))?,
+            },
             mining: Mining { share: self.parse(Key::MiningShare, share)? },
             log: Log {
                 filter: self.parse(Key::LogFilter, |text| Ok(text.into()))?,
@@ -253,6 +279,8 @@ impl Settings {
                 Key::Http => "127.0.0.1:7700".into(),
                 Key::Peers | Key::ReadyFile | Key::Follow => String::new(),
                 Key::MiningShare => "0.05".into(),
+                Key::StorageMinFree => "256".into(),
+                Key::StorageScrub => "50".into(),
                 Key::LogFilter => "info".into(),
                 Key::LogJson => "false".into(),
             };
@@ -288,8 +316,11 @@ fn text_of(key: Key, value: &DeValue<'_>) -> Option<String> {
         }
         (Key::MiningShare, DeValue::Float(number)) => Some(number.as_str().into()),
         (Key::MiningShare, DeValue::Integer(number)) if number.radix() == 10 => Some(number.as_str().into()),
+        (Key::StorageMinFree | Key::StorageScrub, DeValue::Integer(number)) if number.radix() == 10 => {
+            Some(number.as_str().into())
+        }
         (Key::LogJson, DeValue::Boolean(truth)) => Some(truth.to_string()),
-        (Key::Peers | Key::MiningShare | Key::LogJson, _) => None,
+        (Key::Peers | Key::MiningShare | Key::StorageMinFree | Key::StorageScrub | Key::LogJson, _) => None,
         (_, DeValue::String(text)) => Some(text.to_string()),
         (_, _) => None,
     }
@@ -303,6 +334,10 @@ fn peers(text: &str) -> Result<Vec<Multiaddr>, ValueError> {
     let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
     let peers = items.map(address::parse_peer).collect::<Result<Vec<_>, _>>()?;
     if peers.len() > PEERS_MAX { Err(ValueError::Peers) } else { Ok(peers) }
+}
+
+fn number(text: &str, max: u32) -> Result<u32, ValueError> {
+    text.parse().ok().filter(|number| *number <= max).ok_or(ValueError::Number(max))
 }
 
 fn share(text: &str) -> Result<f64, ValueError> {

@@ -6,6 +6,7 @@
 
 pub mod config;
 pub mod core;
+pub mod failpoint;
 pub mod keyfile;
 pub mod miner;
 pub mod p2p;

@@ -5,6 +5,7 @@
 //! is taken in. A failed commit or read ends the node: what is not on disk was never acknowledged.
 
 mod ready;
+mod room;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -22,15 +23,17 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 
+use self::room::{Admitted, Room};
 use crate::config::Config;
 use crate::core::event::{Action, Event, SubmitError, Submitted, Template, Ticket};
 use crate::core::view::{Rival, View, ViewError};
 use crate::core::{Core, Start};
+use crate::failpoint::{self, Failpoint};
 use crate::keyfile::{self, KeyFileError};
 use crate::miner::{self, MinerError};
 use crate::p2p::{self, Command, P2p, P2pError};
 use crate::rpc::{self, Health, MISSING_SHOWN_MAX, Rpc, Submit, TipView};
-use crate::store::{Options, Store, StoreError};
+use crate::store::{self, Options, Store, StoreError};
 
 /// Events waiting for the core.
 const EVENTS_MAX: usize = 1_024;
@@ -163,8 +166,12 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
         ready::write(path, &peers, http).map_err(|error| NodeError::Ready { path: path.clone(), error })?;
     }
 
+    let scrub = (config.storage.scrub_rows_per_s > 0)
+        .then(|| tokio::spawn(store::scrub(Arc::clone(&store), config.storage.scrub_rows_per_s)));
+    let floor = u64::from(config.storage.min_free_mib) << 20;
     let mut shell = Shell {
         core,
+        room: Room::new(Arc::clone(&store), floor),
         store,
         peers,
         templates: templates_in,
@@ -176,6 +183,9 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
     let outcome = shell.serve(events, submits, shutdown).await;
     if let Err(error) = &outcome {
         error!(%error, "the node stops");
+    }
+    if let Some(scrub) = scrub {
+        scrub.abort();
     }
     drop(stop_http);
     let Shell { peers, templates, .. } = shell;
@@ -202,7 +212,7 @@ async fn open_store(
     config: &Config,
     spec: &ChainSpec,
 ) -> Result<(Arc<Store>, crate::store::Loaded), NodeError> {
-    let (path, spec) = (config.data.join("ledger"), spec.clone());
+    let (path, spec) = (config.ledger(), spec.clone());
     let opened = tokio::task::spawn_blocking(move || Store::open(&path, &spec, &Options::default())).await;
     let (store, loaded) = opened.map_err(|_| NodeError::Ended("opening the store"))??;
     Ok((Arc::new(store), loaded))
@@ -262,6 +272,7 @@ fn now_ms() -> u64 {
 
 struct Shell {
     core: Core<Arc<Store>>,
+    room: Room,
     store: Arc<Store>,
     peers: P2p,
     templates: watch::Sender<Option<Template>>,
@@ -311,6 +322,14 @@ impl Shell {
     }
 
     async fn feed(&mut self, event: Event) -> Result<(), NodeError> {
+        if event == Event::Tick && self.room.look() {
+            self.templates.send_replace(None);
+        }
+        let event = match self.room.admit(event) {
+            Admitted::Event(event) => event,
+            Admitted::Instead(action) => return self.perform(action).await,
+            Admitted::Nothing => return Ok(()),
+        };
         for action in self.core.handle(now_ms(), event)? {
             self.perform(action).await?;
         }
@@ -324,6 +343,7 @@ impl Shell {
             let written = tokio::task::spawn_blocking(move || store.commit(&changes)).await;
             written.map_err(|_| NodeError::Ended("the commit"))??;
             self.feed(Event::Committed).await?;
+            failpoint::hit(Failpoint::CommitTold);
         }
         Ok(())
     }
@@ -346,6 +366,8 @@ impl Shell {
                 return Ok(());
             }
             Action::Mine(template) => {
+                // With room again the next template comes within a second.
+                let template = template.filter(|_| !self.store.disk().is_low());
                 self.templates.send_replace(template);
                 return Ok(());
             }

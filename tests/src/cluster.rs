@@ -1,7 +1,7 @@
 //! Clusters of real nodes: processes, RocksDB, libp2p on free loopback ports.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::{PublicKey, SigningKey};
@@ -96,13 +96,18 @@ impl Cluster {
 
     /// Starts node `i` and waits until it listens.
     pub async fn start(&mut self, i: usize, extra: &[&str]) {
+        self.start_with(i, extra, &[]).await;
+    }
+
+    /// The same with environment variables.
+    pub async fn start_with(&mut self, i: usize, extra: &[&str], env: &[(&str, &str)]) {
         let data = self.path(&format!("node{i}"));
         std::fs::create_dir_all(&data).expect("a folder");
         let ready = self.path(&format!("node{i}.ready"));
         // The file of an earlier start would be taken for this one's.
         let _ = std::fs::remove_file(&ready);
         let mut command = self.command(i, extra);
-        command.arg("--ready-file").arg(&ready);
+        command.arg("--ready-file").arg(&ready).envs(env.iter().copied());
         let mut process = Running::start(&mut command, &self.path(&format!("node{i}.log")));
         let addresses = until("a node that listens", async || {
             assert!(!process.has_ended(), "node {i} ended: {}", process.log());
@@ -111,6 +116,11 @@ impl Cluster {
         .await;
         let text = |name: &str| addresses[name].as_str().expect("an address").to_owned();
         self.nodes[i] = Some(Node { process, http: format!("http://{}", text("http")), p2p: text("p2p") });
+    }
+
+    /// How node `i` ended by itself; none while it runs.
+    pub fn end(&mut self, i: usize) -> Option<ExitStatus> {
+        self.nodes[i].as_mut().expect("the node was started").process.end()
     }
 
     /// Kills node `i` at once.

@@ -6,6 +6,8 @@
 pub mod cluster;
 pub mod fleet;
 pub mod hostile;
+pub mod ledger;
 pub mod logs;
 pub mod process;
+pub mod stream;
 pub mod wait;

@@ -42,21 +42,20 @@ pub(super) fn init(args: &Args) -> Result<Output, Failure> {
     let chain_id = spec.network().chain_id;
     let is_first = spec.nodes.contains(&public);
     let note = if is_first { "one of the network's first nodes" } else { "to be admitted by the admins" };
-    Ok(Output {
-        text: format!(
-            "network {}, chain id {chain_id}\ndata in {}\nnode key {public}, {note}",
-            spec.name,
-            data.display()
-        ),
-        json: json!({
-            "name": spec.name,
-            "chain_id": chain_id,
-            "data": data,
-            "key_file": path,
-            "public_key": public,
-            "first_node": is_first,
-        }),
-    })
+    let text = format!(
+        "network {}, chain id {chain_id}\ndata in {}\nnode key {public}, {note}",
+        spec.name,
+        data.display()
+    );
+    let json = json!({
+        "name": spec.name,
+        "chain_id": chain_id,
+        "data": data,
+        "key_file": path,
+        "public_key": public,
+        "first_node": is_first,
+    });
+    Ok(Output::new(text, json))
 }
 
 /// Puts the spec into the folder, or makes sure that the same is there.

@@ -63,16 +63,15 @@ pub(super) fn new(args: Args) -> Result<Output, Failure> {
         Failure::new(Code::CannotDo, &format!("{}: {error}", out.display()), hint)
     })?;
     let network = spec.network();
-    Ok(Output {
-        text: format!("network {}, chain id {}, written to {}", spec.name, network.chain_id, out.display()),
-        json: json!({
-            "name": spec.name,
-            "chain_id": network.chain_id,
-            "tag": network.tag.map(|byte| format!("{byte:02x}")).concat(),
-            "genesis_time_ms": spec.genesis_time_ms,
-            "file": out,
-        }),
-    })
+    let text = format!("network {}, chain id {}, written to {}", spec.name, network.chain_id, out.display());
+    let json = json!({
+        "name": spec.name,
+        "chain_id": network.chain_id,
+        "tag": network.tag.map(|byte| format!("{byte:02x}")).concat(),
+        "genesis_time_ms": spec.genesis_time_ms,
+        "file": out,
+    });
+    Ok(Output::new(text, json))
 }
 
 /// Reads and checks a chain spec.
@@ -115,7 +114,7 @@ pub(super) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// The own clock, ms since 1970 UTC.
-fn now_ms() -> u64 {
+pub(super) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

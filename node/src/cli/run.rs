@@ -6,10 +6,12 @@ use std::path::PathBuf;
 
 use dronechain_node::config::{Config, Key, Log, Setting, Settings};
 use dronechain_node::shell::{self, NodeError};
+use dronechain_node::store::{self, Options, Recovery};
 use serde_json::{Map, Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+use super::network::{now_ms, read_spec};
 use super::{Code, Failure, Output};
 
 /// Settings as flags; each wins over environment and file.
@@ -39,6 +41,12 @@ pub(super) struct Flags {
     /// Share of one thread to mine with, up to 1; 0 switches mining off.
     #[arg(long, value_name = "SHARE")]
     mining_share: Option<String>,
+    /// Free space, in MiB, below which nothing is taken in; 0 does not watch it.
+    #[arg(long, value_name = "MIB")]
+    min_free_mib: Option<String>,
+    /// Rows of the ledger that are read and checked a second; 0 switches that off.
+    #[arg(long, value_name = "ROWS")]
+    scrub_rows_per_s: Option<String>,
     /// What to log to stderr, e.g. info or info,dronechain_node=debug.
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
@@ -54,8 +62,19 @@ pub(super) struct Flags {
     follow: Option<String>,
 }
 
+/// How to run.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    flags: Flags,
+    /// Bring a damaged ledger back as far as it goes, and sync the rest from peers. What was acknowledged and
+    /// is on no peer may be lost; the log tells.
+    #[arg(long)]
+    recover: bool,
+}
+
 impl Flags {
-    fn settings(&self) -> Result<Settings, Failure> {
+    pub(super) fn settings(&self) -> Result<Settings, Failure> {
         let some = [
             (Key::Data, &self.data),
             (Key::Spec, &self.spec),
@@ -63,6 +82,8 @@ impl Flags {
             (Key::Listen, &self.listen),
             (Key::Http, &self.http),
             (Key::MiningShare, &self.mining_share),
+            (Key::StorageMinFree, &self.min_free_mib),
+            (Key::StorageScrub, &self.scrub_rows_per_s),
             (Key::LogFilter, &self.log),
             (Key::ReadyFile, &self.ready_file),
             (Key::Follow, &self.follow),
@@ -93,14 +114,12 @@ pub(super) fn show(flags: &Flags) -> Result<Output, Failure> {
         let origin = setting.origin.to_string();
         (key.name().to_string(), json!({ "value": setting.value, "origin": origin }))
     };
-    Ok(Output {
-        text: settings.iter().map(line).collect::<Vec<_>>().join("\n"),
-        json: Value::Object(settings.iter().map(field).collect::<Map<_, _>>()),
-    })
+    let text = settings.iter().map(line).collect::<Vec<_>>().join("\n");
+    Ok(Output::new(text, Value::Object(settings.iter().map(field).collect::<Map<_, _>>())))
 }
 
 /// Runs the node until SIGINT or SIGTERM.
-pub(super) fn run(flags: &Flags) -> Result<Output, Failure> {
+pub(super) fn run(Args { flags, recover }: &Args) -> Result<Output, Failure> {
     let config = flags.settings()?.config()?;
     if !config.spec.exists() {
         return Err(Failure::new(
@@ -110,11 +129,37 @@ pub(super) fn run(flags: &Flags) -> Result<Output, Failure> {
         ));
     }
     log(&config.log)?;
+    if *recover {
+        recovered(&config)?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
         Failure::new(Code::CannotDo, &format!("no threads to run with: {error}"), "check the process limits")
     })?;
     runtime.block_on(serve(config))?;
-    Ok(Output { text: String::new(), json: json!({ "stopped": true }) })
+    Ok(Output::new("", json!({ "stopped": true })))
+}
+
+/// Recovers the ledger and tells what was lost.
+fn recovered(config: &Config) -> Result<(), Failure> {
+    let spec = read_spec(&config.spec)?;
+    match store::recover(&config.ledger(), &spec, &Options::default(), now_ms())? {
+        Recovery::NotNeeded => tracing::info!("--recover: the ledger is sound"),
+        Recovery::Shortened { acknowledged, kept, height } => {
+            let lost = acknowledged.map(|acknowledged| acknowledged.saturating_sub(kept));
+            tracing::warn!(?acknowledged, kept, ?lost, height, "RECOVERED: the log was cut at its damage");
+        }
+        Recovery::Salvaged { acknowledged, height, left, aside } => {
+            tracing::warn!(
+                ?acknowledged,
+                height,
+                bodies_lost = left.bodies,
+                pool_lost = left.pool,
+                aside = %aside.display(),
+                "RECOVERED: readable blocks are in a new ledger, the damaged one is kept aside"
+            );
+        }
+    }
+    Ok(())
 }
 
 async fn serve(config: Config) -> Result<(), Failure> {
@@ -127,6 +172,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
     })?;
     shell::run(config, shutdown).await.map_err(|error| match error {
         NodeError::Key(error) => error.into(),
+        NodeError::Store(error) => error.into(),
         error => Failure::new(
             Code::CannotDo,
             &error,

@@ -85,6 +85,9 @@ pub enum ValueError {
     /// No share of a thread.
     #[error("0 (off) or {SHARE_MIN} to 1 is wanted")]
     Share,
+    /// No number of this range.
+    #[error("a whole number from 0 (off) to {0} is wanted")]
+    Number(u32),
     /// No truth value.
     #[error("true or false is wanted")]
     Bool,

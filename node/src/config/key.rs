@@ -22,6 +22,10 @@ pub enum Key {
     Peers,
     /// `mining.share`
     MiningShare,
+    /// `storage.min_free_mib`
+    StorageMinFree,
+    /// `storage.scrub_rows_per_s`
+    StorageScrub,
     /// `log.filter`
     LogFilter,
     /// `log.json`
@@ -34,7 +38,7 @@ pub enum Key {
 
 impl Key {
     /// Every setting.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Data,
         Self::Spec,
         Self::Key,
@@ -42,6 +46,8 @@ impl Key {
         Self::Http,
         Self::Peers,
         Self::MiningShare,
+        Self::StorageMinFree,
+        Self::StorageScrub,
         Self::LogFilter,
         Self::LogJson,
         Self::ReadyFile,
@@ -58,6 +64,8 @@ impl Key {
             Self::Http => "http",
             Self::Peers => "peers",
             Self::MiningShare => "mining.share",
+            Self::StorageMinFree => "storage.min_free_mib",
+            Self::StorageScrub => "storage.scrub_rows_per_s",
             Self::LogFilter => "log.filter",
             Self::LogJson => "log.json",
             Self::ReadyFile => "ready_file",
@@ -75,6 +83,8 @@ impl Key {
             Self::Http => "--http",
             Self::Peers => "--peer",
             Self::MiningShare => "--mining-share",
+            Self::StorageMinFree => "--min-free-mib",
+            Self::StorageScrub => "--scrub-rows-per-s",
             Self::LogFilter => "--log",
             Self::LogJson => "--log-json",
             Self::ReadyFile => "--ready-file",

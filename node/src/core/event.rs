@@ -84,6 +84,16 @@ impl CheckedBody {
         Ok(Self { id, leaves })
     }
 
+    /// The body that `leaves` are.
+    ///
+    /// # Errors
+    /// Too many or none, or one twice.
+    pub fn of(leaves: Vec<Hash256>) -> Result<Self, BodyError> {
+        let root = dronechain_chain_spec::merkle::root(&leaves);
+        let leaf_count = u32::try_from(leaves.len()).unwrap_or(u32::MAX);
+        Self::check(BatchId { root, leaf_count }, leaves)
+    }
+
     /// The batch.
     pub fn id(&self) -> BatchId {
         self.id

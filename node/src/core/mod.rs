@@ -15,6 +15,7 @@ mod mempool;
 mod mining;
 mod peers;
 mod pool;
+pub mod replay;
 mod sync;
 pub mod view;
 mod witness;

@@ -18,6 +18,7 @@ use super::api::Api;
 use super::error::ApiError;
 use super::limits::TIP_WAIT_MAX_MS;
 use super::params::{NoQuery, Params, at_most};
+use crate::store::Scrubbed;
 
 #[derive(Serialize)]
 pub(super) struct Status {
@@ -37,12 +38,21 @@ pub(super) struct Status {
     rivals: usize,
     /// The admins activated a rule that this version does not know: it stops there.
     upgrade_needed: Option<UpgradeNeeded>,
+    storage: Storage,
 }
 
 #[derive(Serialize)]
 struct UpgradeNeeded {
     rule: u32,
     height: u64,
+}
+
+#[derive(Serialize)]
+pub(super) struct Storage {
+    /// Nothing is taken in until there is room.
+    low: bool,
+    free_bytes: u64,
+    scrub: Scrubbed,
 }
 
 #[derive(Serialize)]
@@ -62,7 +72,10 @@ impl From<&TipView> for Tip {
 /// `GET /v1/status`
 pub(super) async fn status(State(api): State<Arc<Api>>, _: Params<NoQuery>) -> Json<Status> {
     let tip = api.tip();
+    let disk = api.rpc.store.disk();
+    let storage = Storage { low: disk.is_low(), free_bytes: disk.free_bytes(), scrub: disk.scrubbed() };
     Json(Status {
+        storage,
         network: api.rpc.spec.name.clone(),
         chain_id: api.rpc.store.chain_id(),
         node: api.rpc.node,

@@ -52,6 +52,9 @@ pub(super) async fn submit(
     body: Body,
 ) -> Result<(StatusCode, Json<Accepted>), ApiError> {
     let len = content_length(&headers)?;
+    if api.rpc.store.disk().is_low() {
+        return Err(ApiError::NoSpace);
+    }
     // Held until the answer: bounds what submissions take in memory.
     let _room = room(&api, len)?;
     let bytes = read(body, len).await?;

@@ -11,6 +11,7 @@ use super::folder::Counter;
 use super::keys::{self, Column, meta};
 use super::{AnchorPlace, Store, StoreError, TxPlace};
 use crate::core::view::{Changes, Moved, StateChanges};
+use crate::failpoint::{self, Failpoint};
 
 impl Store {
     /// Writes `changes` durably: all of them, or none. Returns once they are on disk.
@@ -40,8 +41,12 @@ impl Store {
         more(&mut batch);
         let mut synced = WriteOptions::default();
         synced.set_sync(true);
+        failpoint::hit(Failpoint::CommitUnwritten);
         self.db.write_opt(batch.rows, &synced).map_err(|error| StoreError::database(&self.path, &error))?;
-        counter.acknowledge(number).map_err(|error| StoreError::io(&self.path, error))
+        failpoint::hit(Failpoint::CommitWritten);
+        counter.acknowledge(number).map_err(|error| StoreError::io(&self.path, error))?;
+        failpoint::hit(Failpoint::CommitCounted);
+        Ok(())
     }
 
     pub(super) fn counter(&self) -> MutexGuard<'_, Counter> {

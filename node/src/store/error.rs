@@ -15,6 +15,12 @@ pub enum StoreError {
         /// The folder.
         path: PathBuf,
     },
+    /// There is no store in the folder, or its filling was cut short.
+    #[error("{}: there is no ledger here", path.display())]
+    Absent {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The folder holds something else: it has files but not our marker.
     #[error("{}: not empty and not a DroneChain store; name another folder", path.display())]
     Foreign {
@@ -85,6 +91,24 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::InUse { .. } => "stop the node that has it open",
+            Self::Absent { .. } => "name the node's data folder with --data",
+            Self::Foreign { .. } => "name another folder",
+            Self::Marker { .. } | Self::Format { .. } => {
+                "restore a backup, or start in a new folder and let the node sync"
+            }
+            Self::OtherNetwork { .. } => "name this network's chain spec with --spec, or another folder",
+            Self::Corrupt { .. } | Self::Lost { .. } => {
+                "`dronechain-node db check` says more; restore a backup, or `dronechain-node run --recover` \
+                 keeps what is sound and syncs the rest from peers"
+            }
+            Self::Io { .. } | Self::Database { .. } => "check permissions, the disk and its free space",
+        }
+    }
+
     pub(super) fn io(path: &Path, error: io::Error) -> Self {
         Self::Io { path: path.to_owned(), error }
     }

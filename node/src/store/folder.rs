@@ -52,6 +52,11 @@ pub(super) fn database(path: &Path) -> PathBuf {
     path.join(DATABASE)
 }
 
+/// Whether the folder has a store's marker.
+pub(super) fn is_store(path: &Path) -> bool {
+    path.join(MARKER).exists()
+}
+
 /// Creates the folder unless it is there, and holds it against other processes as long as the file
 /// lives. Refuses a folder of something else before anything is written into it.
 pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
@@ -158,6 +163,11 @@ impl Counter {
         (&file).take(COUNTER_LEN as u64 + 1).read_to_end(&mut bytes)?;
         let count = bytes.first_chunk().map(|count| u64::from_be_bytes(*count));
         Ok(count.filter(|count| bytes == Self::bytes(*count)).map(|count| Self { file, count }))
+    }
+
+    /// A counter that is not kept: for a store that is only read.
+    pub(super) fn unkept() -> io::Result<Self> {
+        Ok(Self { file: File::open("/dev/null")?, count: 0 })
     }
 
     /// Commits acknowledged.

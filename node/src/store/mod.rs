@@ -5,15 +5,25 @@
 //! it never comes up empty or shorter than it was. A failed commit is fatal: the caller ends the
 //! node. Leaves out: deciding anything about blocks, pruning, and repair.
 
+mod backup;
+mod care;
+mod check;
 mod commit;
+mod digest;
+mod disk;
 mod error;
 mod folder;
 mod keys;
 mod open;
 mod read;
+mod rebuild;
+mod recover;
+mod reindex;
 mod rows;
+mod scrub;
 mod serve;
 mod settings;
+mod transfer;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -27,11 +37,20 @@ use rocksdb::DB;
 
 use crate::core::view::Rival;
 
+pub use self::backup::{BACKUP_FORMAT, Manifest, backup, restore};
+pub use self::care::{CareError, Standing};
+pub use self::check::{Counts, Fault, Report, check};
+pub use self::digest::state_digest;
+pub use self::disk::{Disk, Scrubbed, free_bytes};
 pub use self::error::StoreError;
 pub use self::keys::FORMAT;
 pub use self::read::{LEAF_PLACES_MAX, ROOT_ANCHORS_MAX, Sequences};
+pub use self::recover::{Recovery, recover};
+pub use self::reindex::{Left, reindex};
 pub use self::rows::{AnchorPlace, TxPlace};
+pub use self::scrub::scrub;
 pub use self::settings::Options;
+pub use self::transfer::{export, import};
 
 /// An open store. Reads may come from any thread; one task commits.
 pub struct Store {
@@ -40,6 +59,7 @@ pub struct Store {
     path: PathBuf,
     chain_id: Hash256,
     counter: Mutex<folder::Counter>,
+    disk: Disk,
     _lock: File,
 }
 
@@ -60,6 +80,11 @@ impl Store {
     /// The folder it lives in.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Room on its disk, and what the scrub found.
+    pub fn disk(&self) -> &Disk {
+        &self.disk
     }
 
     /// Hash of the network's genesis block.

@@ -20,8 +20,9 @@ use rocksdb::{DB, FlushOptions};
 
 use super::folder::{self, Counter, Marker, Progress};
 use super::keys::{self, Column, FORMAT, meta};
-use super::{Loaded, Options, Store, StoreError, settings};
+use super::{Disk, Loaded, Options, Store, StoreError, settings};
 use crate::core::view::{Changes, Connected, Stage, StateChanges, StoredHeader, View as _, ViewError};
+use crate::failpoint::{self, Failpoint};
 
 impl Store {
     /// Opens the store in the folder `path`, which holds nothing else, for the network of `spec`.
@@ -32,13 +33,45 @@ impl Store {
     /// left untouched; a damaged one is refused again next time.
     pub fn open(path: &Path, spec: &ChainSpec, options: &Options) -> Result<(Self, Loaded), StoreError> {
         let lock = folder::lock(path)?;
+        failpoint::hit(Failpoint::OpenLocked);
         let complete = Marker::read(path)?.filter(|marker| marker.progress == Progress::Ready);
         let store = match complete {
             None => Self::create(path, spec, options, lock)?,
             Some(marker) => Self::reopen(path, spec, options, lock, &marker)?,
         };
         let loaded = store.load()?;
+        failpoint::hit(Failpoint::OpenLoaded);
         Ok((store, loaded))
+    }
+
+    /// Opens the complete store in the folder `path` to look at it: nothing in it is changed. Rows are not
+    /// held against each other yet.
+    pub(super) fn inspect(path: &Path, spec: &ChainSpec, options: &Options) -> Result<Self, StoreError> {
+        if !folder::is_store(path) {
+            return Err(StoreError::Absent { path: path.to_owned() });
+        }
+        let lock = folder::lock(path)?;
+        let complete = Marker::read(path)?.filter(|marker| marker.progress == Progress::Ready);
+        let marker = complete.ok_or_else(|| StoreError::Absent { path: path.to_owned() })?;
+        let counter = whole(path, spec, &marker)?;
+        let db = DB::open_cf_descriptors_read_only(
+            &settings::database(options, false),
+            folder::database(path),
+            settings::columns(options),
+            false,
+        )
+        .map_err(|error| StoreError::database(path, &error))?;
+        let chain_id = spec.genesis().hash();
+        let store = Self {
+            db,
+            path: path.to_owned(),
+            chain_id,
+            counter: Mutex::new(counter),
+            disk: Disk::default(),
+            _lock: lock,
+        };
+        store.check_meta(spec)?;
+        Ok(store)
     }
 
     /// Fills an empty folder, or one whose filling was cut short: nothing was acknowledged there.
@@ -46,6 +79,7 @@ impl Store {
         let io = |error| StoreError::io(path, error);
         let chain_id = spec.genesis().hash();
         Marker { genesis: chain_id, progress: Progress::New }.write(path)?;
+        failpoint::hit(Failpoint::CreateMarked);
         let database = folder::database(path);
         match fs::remove_dir_all(&database) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
@@ -57,19 +91,29 @@ impl Store {
             settings::columns(options),
         )
         .map_err(|error| StoreError::database(path, &error))?;
+        failpoint::hit(Failpoint::CreateDatabase);
         let counter = Counter::create(path, 0).map_err(io)?;
-        let store = Self { db, path: path.to_owned(), chain_id, counter: Mutex::new(counter), _lock: lock };
+        let store = Self {
+            db,
+            path: path.to_owned(),
+            chain_id,
+            counter: Mutex::new(counter),
+            disk: Disk::default(),
+            _lock: lock,
+        };
         store.write(&genesis(spec), |batch| {
             batch.put(Column::Meta, meta::FORMAT, FORMAT.to_be_bytes());
             batch.put(Column::Meta, meta::GENESIS, chain_id.0);
             batch.put(Column::Meta, meta::SPEC, codec::encode(spec));
         })?;
+        failpoint::hit(Failpoint::CreateWritten);
         // In table files from the start: a lost log then cannot look like an empty database.
         let columns: Vec<_> = Column::ALL.into_iter().map(|column| store.family(column)).collect();
         let mut wait = FlushOptions::default();
         wait.set_wait(true);
         store.db.flush_cfs_opt(&columns, &wait).map_err(|error| StoreError::database(path, &error))?;
         folder::sync(path).map_err(io)?;
+        failpoint::hit(Failpoint::CreateFlushed);
         Marker { genesis: chain_id, progress: Progress::Ready }.write(path)?;
         Ok(store)
     }
@@ -81,17 +125,8 @@ impl Store {
         lock: File,
         marker: &Marker,
     ) -> Result<Self, StoreError> {
-        let chain_id = spec.genesis().hash();
-        same_network(path, marker.genesis, chain_id)?;
-        check_files(path)?;
-        let counter = match Counter::open(path) {
-            Ok(Some(counter)) => counter,
-            Ok(None) => return Err(StoreError::corrupt(path, "the file commits is damaged")),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(StoreError::lost(path, "the file commits is gone"));
-            }
-            Err(error) => return Err(StoreError::io(path, error)),
-        };
+        let counter = whole(path, spec, marker)?;
+        failpoint::hit(Failpoint::OpenUnread);
         let database = folder::database(path);
         let db = DB::open_cf_descriptors(
             &settings::database(options, false),
@@ -99,13 +134,35 @@ impl Store {
             settings::columns(options),
         )
         .map_err(|error| StoreError::database(path, &error))?;
-        let store = Self { db, path: path.to_owned(), chain_id, counter: Mutex::new(counter), _lock: lock };
+        failpoint::hit(Failpoint::OpenReplayed);
+        let chain_id = spec.genesis().hash();
+        let store = Self {
+            db,
+            path: path.to_owned(),
+            chain_id,
+            counter: Mutex::new(counter),
+            disk: Disk::default(),
+            _lock: lock,
+        };
         store.check_meta(spec)?;
+        store.count_on()?;
+        failpoint::hit(Failpoint::OpenCounted);
         Ok(store)
     }
 
+    /// Counts what a crash kept from being acknowledged: the next commit's number must be a new one, or
+    /// its loss would go unseen.
+    fn count_on(&self) -> Result<(), StoreError> {
+        let commits = self.commits()?;
+        let mut counter = self.counter();
+        if commits > counter.count() {
+            counter.acknowledge(commits).map_err(|error| StoreError::io(&self.path, error))?;
+        }
+        Ok(())
+    }
+
     /// The meta rows against the folder's marker, the chain spec, and what was acknowledged.
-    fn check_meta(&self, spec: &ChainSpec) -> Result<(), StoreError> {
+    pub(super) fn check_meta(&self, spec: &ChainSpec) -> Result<(), StoreError> {
         let path = &self.path;
         let row = |key: &'static [u8]| self.meta_row(key);
         let format = row(meta::FORMAT)?;
@@ -147,7 +204,7 @@ impl Store {
     }
 
     /// Reads what the core starts from, and holds state, tip and headers against each other.
-    fn load(&self) -> Result<Loaded, StoreError> {
+    pub(super) fn load(&self) -> Result<Loaded, StoreError> {
         let corrupt = |reason: &str| StoreError::corrupt(&self.path, reason);
         let (tip, height) = self.tip().map_err(|error| self.unreadable(error))?;
         let active = self.active(height).map_err(|error| self.unreadable(error))?;
@@ -205,7 +262,21 @@ impl Store {
     }
 }
 
-fn same_network(path: &Path, found: Hash256, expected: Hash256) -> Result<(), StoreError> {
+/// Holds the folder's files against the network and against each other; gives the counter.
+fn whole(path: &Path, spec: &ChainSpec, marker: &Marker) -> Result<Counter, StoreError> {
+    same_network(path, marker.genesis, spec.genesis().hash())?;
+    check_files(path)?;
+    match Counter::open(path) {
+        Ok(Some(counter)) => Ok(counter),
+        Ok(None) => Err(StoreError::corrupt(path, "the file commits is damaged")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(StoreError::lost(path, "the file commits is gone"))
+        }
+        Err(error) => Err(StoreError::io(path, error)),
+    }
+}
+
+pub(super) fn same_network(path: &Path, found: Hash256, expected: Hash256) -> Result<(), StoreError> {
     if found == expected {
         Ok(())
     } else {

@@ -59,6 +59,14 @@ pub(super) fn database(options: &Options, fresh: bool) -> rocksdb::Options {
     settings
 }
 
+/// Settings that take what comes before damage in the log for the whole.
+pub(super) fn rewinding(options: &Options) -> rocksdb::Options {
+    let mut settings = database(options, false);
+    settings.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+    settings.set_track_and_verify_wals_in_manifest(false);
+    settings
+}
+
 /// Every column family with its settings; they share one cache.
 pub(super) fn columns(options: &Options) -> Vec<ColumnFamilyDescriptor> {
     let cache = Cache::new_lru_cache(options.cache_bytes);

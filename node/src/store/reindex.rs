@@ -1,0 +1,207 @@
+//! `reindex`: indexes and state built anew from the stored blocks, every rule applied; and what can be
+//! saved of a damaged store in the same way.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use dronechain_chain_spec::block::Block;
+use dronechain_chain_spec::codec;
+use dronechain_chain_spec::hash::Hash256;
+use dronechain_chain_spec::spec::ChainSpec;
+use dronechain_chain_spec::transaction::Transaction;
+use dronechain_chain_spec::wire::BatchBody;
+use serde::Serialize;
+
+use super::care::{self, CareError, Standing};
+use super::keys::Column;
+use super::rebuild::Rebuild;
+use super::{Options, Store};
+use crate::core::event::CheckedBody;
+use crate::core::view::{Changes, Stage, StoredHeader, View as _};
+use crate::failpoint::{self, Failpoint};
+
+/// Headers that one commit notes as live.
+const LIVE_GROUP: usize = 500;
+
+/// What was left behind on the way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Left {
+    /// Batch bodies that are damaged; peers are asked for those that the last blocks need.
+    pub bodies: u64,
+    /// Waiting transactions that are damaged or were refused.
+    pub pool: u64,
+}
+
+/// Builds the store in the folder `path`, which no process may have open, anew from its blocks, and puts
+/// it in place of the old one in one step. `now_ms` is the clock.
+///
+/// # Errors
+/// When the store does not open, or headers or blocks of its chain are damaged: the old one stays then.
+pub fn reindex(
+    path: &Path,
+    spec: &ChainSpec,
+    options: &Options,
+    now_ms: u64,
+) -> Result<(Standing, Left), CareError> {
+    let old = Store::inspect(path, spec, options)?;
+    let spine = spine(&old)?;
+    let staged = care::staging(path)?;
+    let mut rebuild = Rebuild::start(&staged, spec, options, now_ms)?;
+    let mut left = Left::default();
+    bodies(&old, &mut rebuild, &mut left)?;
+    for hash in &spine {
+        let (block, bytes) = block(&old, hash)?;
+        rebuild.block(block, bytes)?;
+    }
+    rebuild.commit()?;
+    side_branches(&old, &mut rebuild, &spine)?;
+    observations(&old, &mut rebuild)?;
+    live(&old, &mut rebuild, &spine)?;
+    pool(&old, &mut rebuild, &mut left)?;
+    let standing = rebuild.finish()?;
+    failpoint::hit(Failpoint::ReindexBuilt);
+    care::exchange(&staged, path)?;
+    failpoint::hit(Failpoint::ReindexPlaced);
+    drop(old);
+    fs::remove_dir_all(&staged).map_err(CareError::io(&staged))?;
+    Ok((standing, left))
+}
+
+/// Takes over what can be read of `old`, in order of height up to the first block that cannot.
+pub(super) fn salvage(old: &Store, rebuild: &mut Rebuild) -> Result<Left, CareError> {
+    let mut left = Left::default();
+    bodies(old, rebuild, &mut left)?;
+    rebuild.commit()?;
+    for height in 1.. {
+        let Ok(Some(hash)) = old.active(height) else { break };
+        let Ok((block, bytes)) = block(old, &hash) else { break };
+        if rebuild.block(block, bytes).is_err() {
+            break;
+        }
+    }
+    rebuild.commit()?;
+    pool(old, rebuild, &mut left)?;
+    Ok(left)
+}
+
+/// The active chain from height 1 to the tip, by the headers alone.
+fn spine(old: &Store) -> Result<Vec<Hash256>, CareError> {
+    let (tip, height) = old.tip()?;
+    let mut spine = Vec::with_capacity(usize::try_from(height).unwrap_or(0));
+    let mut at = tip;
+    for _ in 0..height {
+        let stored = known(old, &at)?;
+        spine.push(at);
+        at = stored.signed.header.parent;
+    }
+    if at != old.chain_id() {
+        return Err(CareError::refused(old.path(), format!("{height} headers below the tip is no genesis")));
+    }
+    spine.reverse();
+    Ok(spine)
+}
+
+fn known(old: &Store, hash: &Hash256) -> Result<StoredHeader, CareError> {
+    let missing = || CareError::refused(old.path(), format!("header {hash} is missing"));
+    old.header(hash)?.ok_or_else(missing)
+}
+
+/// A stored block and its size in bytes.
+fn block(old: &Store, hash: &Hash256) -> Result<(Block, usize), CareError> {
+    let header = known(old, hash)?.signed;
+    let missing = || CareError::refused(old.path(), format!("the transactions of block {hash} are missing"));
+    let transactions = old.transactions(hash)?.ok_or_else(missing)?;
+    let block = Block { header, transactions };
+    let bytes = codec::encode(&block).len();
+    Ok((block, bytes))
+}
+
+/// Rows of a column as far as they can be read, in groups that fit in memory; how many were not.
+fn rows(
+    old: &Store,
+    column: Column,
+    mut take: impl FnMut(&[u8]) -> Result<bool, CareError>,
+) -> Result<u64, CareError> {
+    let (mut bad, mut failed) = (0, None);
+    let read = old.each(column, &[], |_, value| {
+        match take(value) {
+            Ok(true) => {}
+            Ok(false) => bad += 1,
+            Err(error) => failed = Some(error),
+        }
+        Ok(failed.is_none())
+    });
+    match failed {
+        Some(error) => Err(error),
+        // Behind a row that cannot be read nothing can.
+        None => Ok(bad + u64::from(read.is_err())),
+    }
+}
+
+fn bodies(old: &Store, rebuild: &mut Rebuild, left: &mut Left) -> Result<(), CareError> {
+    left.bodies += rows(old, Column::Bodies, |value| {
+        let Ok(BatchBody(leaves)) = codec::decode(value) else { return Ok(false) };
+        let Ok(body) = CheckedBody::of(leaves) else { return Ok(false) };
+        rebuild.body(body).map(|()| true)
+    })?;
+    Ok(())
+}
+
+fn pool(old: &Store, rebuild: &mut Rebuild, left: &mut Left) -> Result<(), CareError> {
+    left.pool += rows(old, Column::Pool, |value| {
+        let Ok(transaction) = codec::decode::<Transaction>(value) else { return Ok(false) };
+        rebuild.pooled(transaction)
+    })?;
+    Ok(())
+}
+
+/// What is beside the active chain, parents first: kept, not connected.
+fn side_branches(old: &Store, rebuild: &mut Rebuild, spine: &[Hash256]) -> Result<(), CareError> {
+    let spine: BTreeSet<_> = spine.iter().collect();
+    let mut side = BTreeSet::new();
+    old.each(Column::Headers, &[], |_, value| {
+        let stored: StoredHeader = codec::decode(value).map_err(|error| error.to_string())?;
+        let header = &stored.signed.header;
+        let hash = header.hash();
+        if header.height > 0 && stored.stage != Stage::Invalid && !spine.contains(&hash) {
+            side.insert((header.height, hash));
+        }
+        Ok(true)
+    })?;
+    for (_, hash) in side {
+        let link = old.link(&hash, known(old, &hash)?)?;
+        rebuild.side(link, old.transactions(&hash)?)?;
+    }
+    rebuild.commit()
+}
+
+/// How many blocks were connected while they were new cannot be told from them, and finality counts those.
+fn live(old: &Store, rebuild: &mut Rebuild, spine: &[Hash256]) -> Result<(), CareError> {
+    for group in spine.chunks(LIVE_GROUP) {
+        let mut changes = Changes::default();
+        for hash in group {
+            let Some(known) = known(old, hash)?.connected else { continue };
+            let mut stored = rebuild.header(hash)?;
+            if let Some(connected) = &mut stored.connected {
+                connected.live = known.live;
+            }
+            changes.headers.insert(*hash, stored);
+        }
+        rebuild.amend(&changes)?;
+    }
+    Ok(())
+}
+
+/// Evidence and other chains' heads: as they are, they say nothing of this one.
+fn observations(old: &Store, rebuild: &mut Rebuild) -> Result<(), CareError> {
+    for column in [Column::Evidence, Column::Rivals] {
+        let mut found = Vec::new();
+        old.each(column, &[], |key, value| {
+            found.push((key.to_vec(), value.to_vec()));
+            Ok(true)
+        })?;
+        rebuild.raw(column, &found)?;
+    }
+    Ok(())
+}
