@@ -2,7 +2,9 @@
 
 use std::rc::Rc;
 
+use dronechain_chain_spec::evidence::Misbehaviour;
 use dronechain_chain_spec::hash::Hash256;
+use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::registry::{Account, Roll};
 
 use super::Violation;
@@ -179,6 +181,32 @@ impl World {
         Ok(())
     }
 
+    /// Evidence names nobody who kept to the rules: an honest miner makes two blocks at one height only behind
+    /// different blocks, when its chain was left for a heavier one in between.
+    pub(super) fn check_evidence(
+        &mut self,
+        node: usize,
+        offenders: &[PublicKey],
+        misbehaviour: Misbehaviour,
+    ) -> Result<(), Violation> {
+        self.tally.count("evidence", &format!("{misbehaviour:?}"));
+        let honest_node = |key: &PublicKey| self.nodes.iter().any(|node| node.public == *key && node.is_honest());
+        let honest_client = |key: &PublicKey| {
+            let found = self.clients.iter().find(|client| client.key() == Some(*key));
+            found.is_some_and(|client| !client.equivocates)
+        };
+        match misbehaviour {
+            Misbehaviour::TwoBlocks if offenders.iter().any(honest_node) => {
+                self.tally.count("evidence", "two blocks of an honest miner");
+                Ok(())
+            }
+            Misbehaviour::TwoTransactions if offenders.iter().any(honest_client) => {
+                Err(self.violation("evidence", node, format!("{misbehaviour:?} of {offenders:?}, who is honest")))
+            }
+            Misbehaviour::TwoBlocks | Misbehaviour::TwoTransactions => Ok(()),
+        }
+    }
+
     pub(super) fn begin_ending(&mut self) {
         self.ending.healed = Some((self.now_ms, self.highest()));
     }
@@ -198,7 +226,7 @@ impl World {
         let Some((healed_ms, highest)) = self.ending.healed else { return Ok(()) };
         let tips = self.tips();
         let one = tips.windows(2).all(|pair| pair[0].1 == pair[1].1);
-        if one && self.ending.converged_ms.is_none() {
+        if (one || self.common(&tips) > highest) && self.ending.converged_ms.is_none() {
             self.ending.converged_ms = Some(self.now_ms);
             self.tally.peak("seconds to converge", (self.now_ms - healed_ms) / 1_000);
             let height = self.highest();
@@ -220,6 +248,16 @@ impl World {
             return Err(self.violation("liveness", 0, "no end is reached"));
         }
         Ok(())
+    }
+
+    /// Height of the last block that all chains have.
+    fn common(&self, tips: &[(usize, Hash256)]) -> u64 {
+        let (first, _) = tips[0];
+        let tables = self.nodes[first].disk.tables();
+        let common = tables.active.iter().rev().find(|(height, hash)| {
+            tips.iter().all(|(node, _)| self.nodes[*node].disk.tables().active.get(*height) == Some(*hash))
+        });
+        common.map_or(0, |(height, _)| *height)
     }
 
     /// Tips of the honest nodes that are still admitted.

@@ -13,6 +13,7 @@ use dronechain_chain_spec::transaction::{
     Action, Anchor, AnchorKind, Enrolment, PossessionClaim, Sender, Transaction, TransactionBody,
 };
 use dronechain_node::core::event::{CheckedBody, SubmitError, Submitted};
+use dronechain_node::core::view::BatchId;
 
 use super::Violation;
 use super::rng::Rng;
@@ -275,7 +276,7 @@ impl World {
     fn anchor(&mut self, kind: AnchorKind) -> (Action, Option<CheckedBody>) {
         let leaves: Vec<_> = (0..1 + self.rng.below(6)).map(|_| Hash256(self.rng.bytes())).collect();
         let (root, leaf_count) = (merkle::root(&leaves), u32::try_from(leaves.len()).expect("few"));
-        let body = CheckedBody::check(root, leaves).expect("random leaves differ");
+        let body = CheckedBody::check(BatchId { root, leaf_count }, leaves).expect("random leaves differ");
         let anchor = Anchor { kind, root, leaf_count, first_time: self.now_ms, last_time: 0 };
         (Action::Anchor(anchor), Some(body))
     }

@@ -8,18 +8,23 @@ use std::rc::Rc;
 
 use dronechain_chain_spec::block::Block;
 use dronechain_chain_spec::hash::Hash256;
+use dronechain_chain_spec::evidence::Evidence;
 use dronechain_chain_spec::header::SignedHeader;
 use dronechain_chain_spec::key::{PublicKey, Signature};
 use dronechain_chain_spec::limits::{BLOCKS_PER_MESSAGE, HEADERS_PER_MESSAGE, LOCATOR_MAX};
+use dronechain_chain_spec::link::{Link, Shown};
 use dronechain_chain_spec::mountain::Peaks;
 use dronechain_chain_spec::registry::{Account, Commitments, Place, Registry, Roll};
+use dronechain_chain_spec::roster::Roster;
 use dronechain_chain_spec::spec::ChainSpec;
 use dronechain_chain_spec::state::{Admins, State, Undo};
 use dronechain_chain_spec::target::Work;
 use dronechain_chain_spec::transaction::{Sender, Transaction};
 use dronechain_chain_spec::wire::{Request, Response, Status};
 use dronechain_node::core::Start;
-use dronechain_node::core::view::{Changes, Opening, Stage, StoredHeader, View, ViewError};
+use dronechain_node::core::view::{
+    BatchId, Changes, Conflict, Connected, Rival, Stage, StoredHeader, View, ViewError,
+};
 
 /// The rows.
 pub(super) struct Tables {
@@ -27,7 +32,11 @@ pub(super) struct Tables {
     pub(super) active: BTreeMap<u64, Hash256>,
     pub(super) blocks: BTreeMap<Hash256, Vec<Transaction>>,
     undos: BTreeMap<Hash256, Undo>,
-    bodies: BTreeMap<Hash256, Vec<Hash256>>,
+    bodies: BTreeMap<BatchId, Vec<Hash256>>,
+    shown: BTreeMap<Hash256, Vec<Shown>>,
+    rosters: BTreeMap<Hash256, Roster>,
+    pub(super) evidence: BTreeMap<Conflict, Evidence>,
+    rivals: BTreeMap<Hash256, Rival>,
     /// Heights of transactions on the active chain, by txid.
     pub(super) places: BTreeMap<Hash256, u64>,
     accounts: BTreeMap<Place, Account>,
@@ -49,15 +58,18 @@ impl Disk {
         let mut state = spec.genesis_state();
         let commitments = Commitments {
             history: state.history.root(),
-            nodes: state.registry.root(Roll::Nodes),
+            nodes: state.nodes_root(),
             accounts: state.registry.root(Roll::Accounts),
         };
+        let roster = state.roster();
         state.history.push(hash);
         let stored = StoredHeader {
             signed: SignedHeader { header, signature: Signature([0; 64]) },
             work: Work::ZERO,
             stage: Stage::Valid,
-            opening: Some(Opening { commitments, accounts_since: 0 }),
+            commitments,
+            roster: hash,
+            connected: Some(Connected { accounts_since: 0, live: 0 }),
         };
         let places = (0..state.registry.len(Roll::Nodes)).map(|index| Place { roll: Roll::Nodes, index });
         let accounts = places.map(|place| (place, state.registry.at(place).expect("within").clone()));
@@ -67,6 +79,10 @@ impl Disk {
             blocks: BTreeMap::from([(hash, Vec::new())]),
             undos: BTreeMap::new(),
             bodies: BTreeMap::new(),
+            shown: BTreeMap::new(),
+            rosters: BTreeMap::from([(hash, roster)]),
+            evidence: BTreeMap::new(),
+            rivals: BTreeMap::new(),
             places: BTreeMap::new(),
             accounts: accounts.collect(),
             admins: state.admins,
@@ -87,7 +103,11 @@ impl Disk {
         tables.headers.extend(changes.headers.iter().map(copy));
         tables.blocks.extend(changes.blocks.iter().map(|(hash, list)| (*hash, list.clone())));
         tables.undos.extend(changes.undos.iter().map(|(hash, undo)| (*hash, undo.clone())));
-        tables.bodies.extend(changes.bodies.iter().map(|(root, leaves)| (*root, leaves.clone())));
+        tables.bodies.extend(changes.bodies.iter().map(|(batch, leaves)| (*batch, leaves.clone())));
+        tables.shown.extend(changes.shown.iter().map(|(hash, shown)| (*hash, shown.clone())));
+        tables.rosters.extend(changes.rosters.iter().map(|(hash, roster)| (*hash, roster.clone())));
+        tables.evidence.extend(changes.evidence.iter().map(|(place, found)| (*place, found.clone())));
+        tables.rivals.extend(changes.rivals.iter().map(|(first, rival)| (*first, rival.clone())));
         write(&mut tables.active, &changes.active);
         write(&mut tables.pool, &changes.pool);
         write(&mut tables.accounts, &changes.state.accounts);
@@ -114,7 +134,7 @@ impl Disk {
     }
 
     /// What a core starts from; refuses rows that contradict each other, as the store does.
-    pub(super) fn load(&self, miner: PublicKey) -> Result<Start, String> {
+    pub(super) fn load(&self, miner: PublicKey, follow: Option<Hash256>) -> Result<Start, String> {
         let tables = self.tables();
         let (tip, height) = tables.tip;
         if tables.active.last_key_value() != Some((&height, &tip)) {
@@ -133,13 +153,14 @@ impl Disk {
                 .collect::<Result<Vec<_>, _>>()
         };
         let registry = Registry::new(roll(Roll::Nodes)?, roll(Roll::Accounts)?);
-        let opening = tables.headers.get(&tip).and_then(|stored| stored.opening);
+        let opening = tables.headers.get(&tip).and_then(StoredHeader::opening);
         let Commitments { nodes, accounts, .. } = opening.ok_or("the tip has no opening")?.commitments;
-        if (registry.root(Roll::Nodes), registry.root(Roll::Accounts)) != (nodes, accounts) {
+        let state = State { admins: tables.admins.clone(), registry, history: tables.history.clone() };
+        if (state.nodes_root(), state.registry.root(Roll::Accounts)) != (nodes, accounts) {
             return Err("the registry is not the one that the tip commits to".into());
         }
-        let state = State { admins: tables.admins.clone(), registry, history: tables.history.clone() };
-        Ok(Start { state, tip, pool: tables.pool.values().cloned().collect(), miner: Some(miner) })
+        let (pool, rivals) = (tables.pool.values().cloned().collect(), tables.rivals.clone());
+        Ok(Start { state, tip, pool, miner: Some(miner), rivals, follow })
     }
 
     /// The answer to a peer's request, from committed rows alone.
@@ -160,20 +181,28 @@ impl Disk {
                 });
                 Response::Blocks(here.collect())
             }
-            Request::Body { root } => Response::Body(tables.bodies.get(root).cloned()),
+            Request::Body { root, leaf_count } => {
+                let batch = BatchId { root: *root, leaf_count: *leaf_count };
+                Response::Body(tables.bodies.get(&batch).cloned())
+            }
         }
     }
 }
 
 impl Tables {
-    fn headers_behind(&self, locator: &[Hash256]) -> Vec<SignedHeader> {
+    fn headers_behind(&self, locator: &[Hash256]) -> Vec<Link> {
         let common = locator.iter().take(LOCATOR_MAX).find_map(|hash| {
             let height = self.headers.get(hash)?.signed.header.height;
             (self.active.get(&height) == Some(hash)).then_some(height)
         });
         let Some(common) = common else { return Vec::new() };
         let behind = self.active.range(common + 1..).take(HEADERS_PER_MESSAGE);
-        behind.map(|(_, hash)| self.headers[hash].signed.clone()).collect()
+        let link = |hash: &Hash256| {
+            let stored = &self.headers[hash];
+            let changes = self.shown.get(hash).cloned().unwrap_or_default();
+            Link { header: stored.signed.clone(), commitments: stored.commitments, changes }
+        };
+        behind.map(|(_, hash)| link(hash)).collect()
     }
 
     /// Whether the block was stored with its transactions.
@@ -218,7 +247,15 @@ impl View for Disk {
         Ok(self.tables().places.get(txid).copied())
     }
 
-    fn has_body(&self, root: &Hash256) -> Result<bool, ViewError> {
-        Ok(self.tables().bodies.contains_key(root))
+    fn has_body(&self, batch: &BatchId) -> Result<bool, ViewError> {
+        Ok(self.tables().bodies.contains_key(batch))
+    }
+
+    fn roster(&self, hash: &Hash256) -> Result<Option<Roster>, ViewError> {
+        Ok(self.tables().rosters.get(hash).cloned())
+    }
+
+    fn has_evidence(&self, conflict: &Conflict) -> Result<bool, ViewError> {
+        Ok(self.tables().evidence.contains_key(conflict))
     }
 }

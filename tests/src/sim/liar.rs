@@ -7,9 +7,11 @@ use std::rc::Rc;
 
 use dronechain_chain_spec::block::Block;
 use dronechain_chain_spec::hash::Hash256;
-use dronechain_chain_spec::header::{Header, SignedHeader, VERSION};
+use dronechain_chain_spec::header::{Header, SignedHeader, VERSION, future_ms};
 use dronechain_chain_spec::key::{PublicKey, Signature, SigningKey};
+use dronechain_chain_spec::link::Link;
 use dronechain_chain_spec::merkle;
+use dronechain_chain_spec::registry::Commitments;
 use dronechain_chain_spec::target::{Bits, Work};
 use dronechain_chain_spec::transaction::{Action, Sender, Transaction, TransactionBody};
 use dronechain_chain_spec::wire::{Request, Response, Status};
@@ -22,6 +24,8 @@ use super::world::{What, World};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Trick {
     WrongCommitments,
+    WrongOpening,
+    WrongRoster,
     OutOfTurn,
     Stranger,
     BadTransaction,
@@ -43,8 +47,10 @@ enum Trick {
     Boast,
 }
 
-const TRICKS: [Trick; 20] = [
+const TRICKS: [Trick; 22] = [
     Trick::WrongCommitments,
+    Trick::WrongOpening,
+    Trick::WrongRoster,
     Trick::OutOfTurn,
     Trick::Stranger,
     Trick::BadTransaction,
@@ -78,7 +84,7 @@ pub(super) struct Liar {
     secrets: BTreeMap<Hash256, Block>,
     withheld: BTreeSet<Hash256>,
     /// Headers of a branch that it shows to whoever asks.
-    lure: Vec<SignedHeader>,
+    lure: Vec<Link>,
     boasts: bool,
 }
 
@@ -118,7 +124,7 @@ impl World {
             }
             (Request::Status, Response::Status(status)) => {
                 if let Some(last) = liar.lure.last() {
-                    status.tip = last.header.hash();
+                    status.tip = last.header.header.hash();
                     status.work = Work::from_be_bytes([0x01; 32]);
                 }
             }
@@ -168,33 +174,43 @@ impl World {
     fn play(&mut self, node: usize, trick: Trick, before: &Rc<Ledger>) -> Option<()> {
         let own = self.nodes[node].public;
         let mine = |after: &Ledger| after.check_miner(own).is_ok();
-        let mut header = self.header(node, before, &[]).ok()?;
+        let (mut header, mut opened) = self.header(node, before, &[]).ok()?;
         let in_turn = mine(&before.follow(&[]).ok()?);
         match trick {
             Trick::WrongCommitments => {
-                header.commitments = Hash256(self.rng.bytes());
-                self.show(node, header, Vec::new(), in_turn);
+                opened.accounts = Hash256(self.rng.bytes());
+                header.commitments = opened.hash();
+                self.show(node, header, opened, Vec::new(), in_turn);
             }
-            Trick::OutOfTurn if !in_turn => self.show(node, header, Vec::new(), true),
+            Trick::OutOfTurn if !in_turn => self.show(node, header, opened, Vec::new(), true),
             Trick::Stranger => {
                 let stranger = SigningKey::from_bytes(&self.rng.bytes());
                 header.miner = PublicKey::of(&stranger);
                 let signed = self.grind(header).signed(&stranger, &self.checks.network.chain_id);
-                self.tell(node, signed, Vec::new());
+                self.tell(node, signed, opened, Vec::new());
+            }
+            Trick::WrongOpening => {
+                opened.accounts = Hash256(self.rng.bytes());
+                self.show(node, header, opened, Vec::new(), true);
+            }
+            Trick::WrongRoster => {
+                opened.nodes = Hash256(self.rng.bytes());
+                header.commitments = opened.hash();
+                self.show(node, header, opened, Vec::new(), in_turn);
             }
             Trick::BadTransaction => {
                 let old = self.old_transactions(before);
                 let again = vec![old.first()?.clone()];
                 header.tx_root = again[0].txid();
                 header.tx_count = 1;
-                self.show(node, header, again, in_turn);
+                self.show(node, header, opened, again, in_turn);
             }
             Trick::WrongTransactions => {
                 let old = self.old_transactions(before);
                 let [one, other, ..] = &old[..] else { return None };
                 header.tx_root = one.txid();
                 header.tx_count = 1;
-                self.show(node, header, vec![other.clone()], in_turn);
+                self.show(node, header, opened, vec![other.clone()], in_turn);
             }
             Trick::AdminsLate => {
                 let old = self.old_transactions(before);
@@ -202,46 +218,46 @@ impl World {
                 let other = old.iter().find(|tx| tx.body.sender != Sender::Admins)?.clone();
                 header.tx_root = merkle::root(&[other.txid(), admins.txid()]);
                 header.tx_count = 2;
-                self.show(node, header, vec![other, admins], true);
+                self.show(node, header, opened, vec![other, admins], true);
             }
             Trick::WrongBits => {
                 header.bits = Bits(0x207f_fff0);
-                self.show(node, header, Vec::new(), true);
+                self.show(node, header, opened, Vec::new(), true);
             }
             Trick::WrongHeight => {
                 header.height += 1;
-                self.show(node, header, Vec::new(), true);
+                self.show(node, header, opened, Vec::new(), true);
             }
             Trick::TimeBefore => {
                 header.time_ms = before.time_ms;
-                self.show(node, header, Vec::new(), true);
+                self.show(node, header, opened, Vec::new(), true);
             }
             Trick::TimeAhead => {
-                header.time_ms += self.checks.network.future_ms() + self.rng.within(1_000, 60_000);
-                self.show(node, header, Vec::new(), true);
+                header.time_ms += future_ms(self.plan.block_time_ms) + self.rng.within(1_000, 60_000);
+                self.show(node, header, opened, Vec::new(), true);
             }
             Trick::BadVersion => {
                 header.version = VERSION + 1;
-                self.show(node, header, Vec::new(), true);
+                self.show(node, header, opened, Vec::new(), true);
             }
             Trick::OtherNetwork => {
                 header.network = [9; 4];
-                self.show(node, header, Vec::new(), true);
+                self.show(node, header, opened, Vec::new(), true);
             }
             Trick::BadSignature => {
                 let header = self.grind(header);
-                self.tell(node, SignedHeader { header, signature: Signature([3; 64]) }, Vec::new());
+                self.tell(node, SignedHeader { header, signature: Signature([3; 64]) }, opened, Vec::new());
             }
             Trick::NoWork => {
                 header.bits = Bits(0x1d00_ffff);
                 let signed = header.signed(&self.nodes[node].key, &self.checks.network.chain_id);
-                self.tell(node, signed, Vec::new());
+                self.tell(node, signed, opened, Vec::new());
             }
             Trick::Withhold if in_turn => {
                 let header = self.grind(header);
                 self.liar(node).withheld.insert(header.hash());
                 let signed = header.signed(&self.nodes[node].key, &self.checks.network.chain_id);
-                self.tell(node, signed, Vec::new());
+                self.tell(node, signed, opened, Vec::new());
             }
             Trick::Branch => self.branch(node, before)?,
             Trick::Equivocate if in_turn => self.equivocate(node, before)?,
@@ -249,7 +265,7 @@ impl World {
                 for _ in 0..20 {
                     let parent = Hash256(self.rng.bytes());
                     let height = header.height + 5;
-                    self.show(node, Header { parent, height, ..header.clone() }, Vec::new(), true);
+                    self.show(node, Header { parent, height, ..header.clone() }, opened, Vec::new(), true);
                 }
             }
             Trick::JunkTransactions => self.junk(node, before),
@@ -267,36 +283,51 @@ impl World {
     }
 
     /// The header of a block behind `before`, as an honest node would make it.
-    fn header(&self, node: usize, before: &Ledger, transactions: &[Transaction]) -> Result<Header, String> {
+    fn header(&self, node: usize, before: &Ledger, transactions: &[Transaction]) -> Result<(Header, Commitments), String> {
         let after = before.follow(transactions)?;
         let txids: Vec<_> = transactions.iter().map(Transaction::txid).collect();
-        Ok(Header {
+        let opened = after.commitments();
+        let header = Header {
             version: VERSION,
             height: after.height,
             parent: before.hash,
             tx_root: merkle::root(&txids),
-            commitments: after.commitments(),
+            commitments: opened.hash(),
             tx_count: u32::try_from(txids.len()).expect("few"),
             time_ms: self.nodes[node].clock.shows(self.now_ms).max(before.time_ms + 1),
             bits: self.model.next_bits(before),
             network: self.checks.network.tag,
             miner: self.nodes[node].public,
             nonce: 0,
-        })
+        };
+        Ok((header, opened))
     }
 
     /// Mines, signs and gossips a header, and serves its block, if that is worth it.
-    fn show(&mut self, node: usize, header: Header, transactions: Vec<Transaction>, worth: bool) {
+    fn show(
+        &mut self,
+        node: usize,
+        header: Header,
+        opened: Commitments,
+        transactions: Vec<Transaction>,
+        worth: bool,
+    ) {
         if worth {
             let signed = self.grind(header).signed(&self.nodes[node].key, &self.checks.network.chain_id);
-            self.tell(node, signed, transactions);
+            self.tell(node, signed, opened, transactions);
         }
     }
 
-    fn tell(&mut self, node: usize, header: SignedHeader, transactions: Vec<Transaction>) {
+    fn tell(
+        &mut self,
+        node: usize,
+        header: SignedHeader,
+        commitments: Commitments,
+        transactions: Vec<Transaction>,
+    ) {
         let block = Block { header: header.clone(), transactions };
         self.liar(node).secrets.insert(header.header.hash(), block);
-        self.throw(node, &Gossip::header(header), |_| true);
+        self.throw(node, &Gossip::header(Link { header, commitments, changes: Vec::new() }), |_| true);
     }
 
     fn throw(&mut self, node: usize, gossip: &Gossip, to: impl Fn(usize) -> bool) {
@@ -323,7 +354,7 @@ impl World {
         let (key, chain_id) = (self.nodes[node].key.clone(), self.checks.network.chain_id);
         let mut lure = Vec::new();
         for _ in 0..back + 2 {
-            let mut header = self.header(node, &before, &[]).ok()?;
+            let (mut header, commitments) = self.header(node, &before, &[]).ok()?;
             // As slow as it may seem, so that the next is easy.
             let most = before.time_ms + 12 * self.plan.block_time_ms;
             header.time_ms = header.time_ms.min(most).max(before.time_ms + 1);
@@ -338,7 +369,7 @@ impl World {
             if withheld {
                 liar.withheld.insert(hash);
             }
-            lure.push(signed);
+            lure.push(Link { header: signed, commitments, changes: Vec::new() });
         }
         let last = Gossip::header(lure.last()?.clone());
         self.liar(node).lure = lure;
@@ -349,12 +380,13 @@ impl World {
     /// Two valid blocks at one height, each shown to half of the peers.
     fn equivocate(&mut self, node: usize, before: &Ledger) -> Option<()> {
         for half in 0..2 {
-            let mut header = self.header(node, before, &[]).ok()?;
+            let (mut header, commitments) = self.header(node, before, &[]).ok()?;
             header.time_ms += half as u64;
             let signed = self.grind(header).signed(&self.nodes[node].key, &self.checks.network.chain_id);
             let block = Block { header: signed.clone(), transactions: Vec::new() };
             self.liar(node).secrets.insert(signed.header.hash(), block);
-            self.throw(node, &Gossip::header(signed), |other| other % 2 == half);
+            let link = Link { header: signed, commitments, changes: Vec::new() };
+            self.throw(node, &Gossip::header(link), |other| other % 2 == half);
         }
         self.tally.count("events", "equivocating blocks");
         Some(())

@@ -9,11 +9,13 @@ use dronechain_chain_spec::codec;
 use dronechain_chain_spec::hash::{Hash256, sha256};
 use dronechain_chain_spec::header::{CheckedHeader, SIGNED_HEADER_LEN, SignedHeader};
 use dronechain_chain_spec::limits::HEADERS_PER_MESSAGE;
+use dronechain_chain_spec::link::{CheckedLink, Link};
 use dronechain_chain_spec::rules::{BlockError, HeaderError, TxError};
 use dronechain_chain_spec::spec::Network;
 use dronechain_chain_spec::transaction::{CheckedTransaction, Transaction};
 use dronechain_chain_spec::wire::{Request, Response};
 use dronechain_node::core::event::{Answer, CheckedBody, Event, Fault, GossipId, Peer, RequestId};
+use dronechain_node::core::view::BatchId;
 
 /// A gossiped message, named by the hash of its content.
 #[derive(Debug, Clone)]
@@ -26,7 +28,7 @@ pub(super) struct Gossip {
 #[derive(Debug, Clone)]
 pub(super) enum News {
     Transaction(Rc<Transaction>),
-    Header(Rc<SignedHeader>),
+    Header(Rc<Link>),
 }
 
 impl Gossip {
@@ -34,8 +36,8 @@ impl Gossip {
         Self { id: transaction.txid(), news: News::Transaction(Rc::new(transaction)) }
     }
 
-    pub(super) fn header(header: SignedHeader) -> Self {
-        Self { id: sha256(&[&header.to_bytes()]), news: News::Header(Rc::new(header)) }
+    pub(super) fn header(link: Link) -> Self {
+        Self { id: sha256(&[&codec::encode(&link)]), news: News::Header(Rc::new(link)) }
     }
 }
 
@@ -52,16 +54,28 @@ pub(super) struct Checks {
     pub(super) network: Network,
     headers: BTreeMap<[u8; SIGNED_HEADER_LEN], Result<CheckedHeader, HeaderError>>,
     transactions: BTreeMap<Hash256, Result<CheckedTransaction, TxError>>,
+    links: BTreeMap<Hash256, Result<CheckedLink, HeaderError>>,
 }
 
 impl Checks {
     pub(super) fn new(network: Network) -> Self {
-        Self { network, headers: BTreeMap::new(), transactions: BTreeMap::new() }
+        Self { network, headers: BTreeMap::new(), transactions: BTreeMap::new(), links: BTreeMap::new() }
     }
 
     pub(super) fn header(&mut self, header: &SignedHeader) -> Result<CheckedHeader, HeaderError> {
         let network = &self.network;
         self.headers.entry(header.to_bytes()).or_insert_with(|| header.clone().check(network)).clone()
+    }
+
+    fn link(&mut self, link: &Link) -> Result<CheckedLink, HeaderError> {
+        let name = sha256(&[&codec::encode(link)]);
+        if let Some(known) = self.links.get(&name) {
+            return known.clone();
+        }
+        let checked = self.header(&link.header);
+        let checked = checked.and_then(|header| link.clone().check_shown(header, &self.network));
+        self.links.insert(name, checked.clone());
+        checked
     }
 
     pub(super) fn transaction(&mut self, transaction: &Transaction) -> Result<CheckedTransaction, TxError> {
@@ -87,9 +101,9 @@ impl Checks {
                 let transaction = self.transaction(transaction).map_err(Fault::Transaction)?;
                 Ok(Event::TransactionGossiped { peer, gossip, transaction })
             }
-            News::Header(header) => {
-                let header = self.header(header).map_err(Fault::Header)?;
-                Ok(Event::HeaderGossiped { peer, gossip, header })
+            News::Header(link) => {
+                let link = self.link(link).map_err(Fault::Header)?;
+                Ok(Event::HeaderGossiped { peer, gossip, link })
             }
         }
     }
@@ -99,7 +113,7 @@ impl Checks {
         match (asked, response) {
             (Request::Status, Response::Status(status)) => Ok(Answer::Status(status.clone())),
             (Request::Headers { .. }, Response::Headers(headers)) if headers.len() <= HEADERS_PER_MESSAGE => {
-                let checked = headers.iter().map(|header| self.header(header).map_err(Fault::Header));
+                let checked = headers.iter().map(|link| self.link(link).map_err(Fault::Header));
                 Ok(Answer::Headers(checked.collect::<Result<_, _>>()?))
             }
             (Request::Blocks { hashes }, Response::Blocks(blocks)) => {
@@ -107,12 +121,16 @@ impl Checks {
                 if !blocks.iter().all(|block| asked.any(|hash| *hash == block.header.header.hash())) {
                     return Err(Fault::Unasked);
                 }
-                let checked = blocks.iter().map(|block| self.block(block).map_err(Fault::Block));
+                let checked = blocks.iter().map(|block| {
+                    let hash = block.header.header.hash();
+                    self.block(block).map_err(|error| Fault::Block { hash, error })
+                });
                 Ok(Answer::Blocks(checked.collect::<Result<_, _>>()?))
             }
             (Request::Body { .. }, Response::Body(None)) => Ok(Answer::Body(None)),
-            (Request::Body { root }, Response::Body(Some(leaves))) => {
-                let body = CheckedBody::check(*root, leaves.clone()).map_err(Fault::Body)?;
+            (Request::Body { root, leaf_count }, Response::Body(Some(leaves))) => {
+                let batch = BatchId { root: *root, leaf_count: *leaf_count };
+                let body = CheckedBody::check(batch, leaves.clone()).map_err(Fault::Body)?;
                 Ok(Answer::Body(Some(body)))
             }
             (
@@ -129,16 +147,13 @@ pub(super) fn fault_name(fault: &Fault) -> String {
     match fault {
         Fault::Undecodable(_) => "undecodable".into(),
         Fault::Header(error) => rule(error.rule()),
-        Fault::Block(BlockError::Header(error)) => rule(error.rule()),
-        Fault::Block(BlockError::Transaction { error, .. }) => format!("B6 {}", rule(error.rule())),
-        Fault::Block(error) => rule(error.rule()),
+        Fault::Block { error: BlockError::Header(error), .. } => rule(error.rule()),
+        Fault::Block { error: BlockError::Transaction { error, .. }, .. } => {
+            format!("B6 {}", rule(error.rule()))
+        }
+        Fault::Block { error, .. } => rule(error.rule()),
         Fault::Transaction(error) => rule(error.rule()),
         Fault::Body(error) => error.to_string().split(':').next().unwrap_or_default().to_owned(),
         Fault::Unasked => "unasked".into(),
     }
-}
-
-/// Bytes of a transaction, for comparisons of what clients hand over.
-pub(super) fn size(transaction: &Transaction) -> usize {
-    codec::encode(transaction).len()
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use dronechain_chain_spec::difficulty::next_bits;
+use dronechain_chain_spec::governance::Governance;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::header::Header;
 use dronechain_chain_spec::key::PublicKey;
@@ -38,6 +39,7 @@ pub(super) struct Ledger {
     pub(super) nodes: Vec<Row>,
     pub(super) accounts: Vec<Row>,
     pub(super) admins_next: u64,
+    governance: Governance,
     /// Every transaction of the chain, by (sender, sequence).
     pub(super) included: BTreeMap<(Sender, u64), Hash256>,
 }
@@ -52,7 +54,6 @@ struct Block {
 /// All blocks of a cluster.
 pub(super) struct Model {
     spec: ChainSpec,
-    genesis: Hash256,
     limit: Target,
     blocks: BTreeMap<Hash256, Block>,
 }
@@ -77,13 +78,13 @@ impl Model {
             nodes: spec.nodes.iter().map(row).collect(),
             accounts: Vec::new(),
             admins_next: 0,
+            governance: Governance::new(spec.admins.clone(), &spec.parameters),
             included: BTreeMap::new(),
         };
         let outcome = Some(Ok(Rc::new(ledger)));
         let genesis = Block { header, transactions: Vec::new(), outcome };
         Self {
             spec: spec.clone(),
-            genesis: hash,
             limit: spec.network().limit,
             blocks: BTreeMap::from([(hash, genesis)]),
         }
@@ -106,11 +107,6 @@ impl Model {
     /// Transactions of a block.
     pub(super) fn transactions(&self, hash: &Hash256) -> &[Transaction] {
         self.blocks.get(hash).map_or(&[], |block| &block.transactions)
-    }
-
-    pub(super) fn genesis(&self) -> Rc<Ledger> {
-        let genesis = self.blocks[&self.genesis].outcome.clone();
-        genesis.expect("set from the start").expect("valid")
     }
 
     /// The state after a block, or why there is none; nothing while a block before it is not known.
@@ -143,7 +139,7 @@ impl Model {
             return Err("time".into());
         }
         let mut after = before.follow(transactions)?;
-        if after.commitments() != header.commitments {
+        if after.commitments().hash() != header.commitments {
             return Err("commitments".into());
         }
         after.check_miner(header.miner)?;
@@ -311,9 +307,14 @@ impl Ledger {
     }
 
     /// What the header of the block that this state is after must commit to.
-    pub(super) fn commitments(&self) -> Hash256 {
-        let root = |rows: &[Row]| merkle::root(&rows.iter().map(|row| row.entry.leaf()).collect::<Vec<_>>());
-        let history = merkle::root(&self.hashes);
-        Commitments { history, nodes: root(&self.nodes), accounts: root(&self.accounts) }.hash()
+    pub(super) fn commitments(&self) -> Commitments {
+        let leaves = |rows: &[Row]| rows.iter().map(|row| row.entry.leaf()).collect::<Vec<_>>();
+        let mut nodes = vec![self.governance.leaf()];
+        nodes.extend(leaves(&self.nodes));
+        Commitments {
+            history: merkle::root(&self.hashes),
+            nodes: merkle::root(&nodes),
+            accounts: merkle::root(&leaves(&self.accounts)),
+        }
     }
 }

@@ -65,6 +65,8 @@ pub(super) struct Node {
     pub(super) inbox: VecDeque<Event>,
     pub(super) commit: Option<Arc<Changes>>,
     pub(super) sync_ms: u64,
+    /// The operator's override of finality.
+    pub(super) follow: Option<Hash256>,
     pub(super) crash: Option<(CrashAt, u64)>,
     /// Connected peers, and the node behind each.
     pub(super) peers: BTreeMap<Peer, usize>,
@@ -113,6 +115,7 @@ impl Node {
             inbox: VecDeque::new(),
             commit: None,
             sync_ms: 8,
+            follow: None,
             crash: None,
             peers: BTreeMap::new(),
             asked: BTreeMap::new(),

@@ -69,6 +69,8 @@ pub(super) struct Plan {
     /// How many of them the chain spec names; the rest are admitted later.
     pub(super) named: usize,
     pub(super) liars: BTreeSet<usize>,
+    /// Whose clock may be wrong by more than the rules allow for; with the liars a minority.
+    astray: BTreeSet<usize>,
     /// Pairs that connect, the smaller first.
     pub(super) links: BTreeSet<(usize, usize)>,
     pub(super) weather: Weather,
@@ -106,11 +108,12 @@ impl Plan {
             kinds = BTreeSet::from(["partition", "cut", "slow-disk"]);
         }
         let late = if kinds.contains("admission") { 1 + rng.index(1 + nodes / 6) } else { 0 };
-        let named = (nodes - late).max(2);
+        let named = (nodes - late).max(3);
         let mut plan = Self {
             nodes,
             named,
             liars: BTreeSet::new(),
+            astray: BTreeSet::new(),
             links: links(nodes, rng),
             weather: Weather {
                 delay_ms: rng.within(5, 200),
@@ -135,6 +138,12 @@ impl Plan {
                 if plan.liars.len() < most {
                     plan.liars.insert(rng.index(named));
                 }
+            }
+        }
+        for _ in 0..named {
+            let node = rng.index(named);
+            if plan.liars.len() + plan.astray.len() < (named - 1) / 2 && !plan.liars.contains(&node) {
+                plan.astray.insert(node);
             }
         }
         plan.draw_faults(rng);
@@ -201,44 +210,44 @@ impl Plan {
         let node = rng.index(self.nodes);
         let links: Vec<_> = self.links.iter().copied().collect();
         let end = at + rng.within(3_000, 60_000);
-        let mut add = |at, fault| self.faults.push((at, fault));
         match kind {
             "one-way" => {
                 let (a, b) = rng.pick(&links);
                 let (from, to) = if rng.chance(50) { (a, b) } else { (b, a) };
-                add(at, Fault::OneWay { from, to, on: true });
-                add(end, Fault::OneWay { from, to, on: false });
+                self.faults.push((at, Fault::OneWay { from, to, on: true }));
+                self.faults.push((end, Fault::OneWay { from, to, on: false }));
             }
             "cut" => {
                 let (a, b) = rng.pick(&links);
-                add(at, Fault::Cut(a, b));
+                self.faults.push((at, Fault::Cut(a, b)));
             }
             "crash" => {
                 let when =
                     rng.pick(&[CrashAt::Now, CrashAt::Commit, CrashAt::Synced, CrashAt::Answer, CrashAt::Answer]);
-                add(at, Fault::Crash { node, at: when, down_ms: rng.within(200, 40_000) });
+                self.faults.push((at, Fault::Crash { node, at: when, down_ms: rng.within(200, 40_000) }));
             }
             "slow-disk" => {
-                add(at, Fault::Slow { node, sync_ms: rng.within(50, 3_000) });
-                add(end, Fault::Slow { node, sync_ms: 8 });
+                self.faults.push((at, Fault::Slow { node, sync_ms: rng.within(50, 3_000) }));
+                self.faults.push((end, Fault::Slow { node, sync_ms: 8 }));
             }
             "clock" => {
                 let sign = if rng.chance(50) { 1 } else { -1 };
-                let (offset_ms, drift_ppm) = match rng.below(4) {
+                let much = self.astray.contains(&node);
+                let (offset_ms, drift_ppm) = match rng.below(if much { 4 } else { 2 }) {
                     0 => (sign * signed(rng.within(1_000, 8_000)), 0),
-                    1 => (0, sign * signed(rng.within(1_000, 50_000))),
+                    1 => (0, sign * signed(rng.within(1_000, if much { 200_000 } else { 50_000 }))),
                     2 => (sign * signed(rng.within(20_000, 120_000)), 0),
                     _ => (sign * 7_200_000, 0),
                 };
-                add(at, Fault::Clock { node, offset_ms, drift_ppm });
-                add(end, Fault::Clock { node, offset_ms: 0, drift_ppm: 0 });
+                self.faults.push((at, Fault::Clock { node, offset_ms, drift_ppm }));
+                self.faults.push((end, Fault::Clock { node, offset_ms: 0, drift_ppm: 0 }));
             }
             "power" => {
                 let percent = rng.pick(&[0, 10, 10, 1_000, 1_000]);
                 // One miner, or all of them at once.
                 let which = if rng.chance(60) { node..node + 1 } else { 0..self.nodes };
                 for node in which {
-                    self.faults.push((at, Fault::Power { node, percent: percent.max(if percent == 0 { 0 } else { 10 }) }));
+                    self.faults.push((at, Fault::Power { node, percent }));
                     self.faults.push((end, Fault::Power { node, percent: 100 }));
                 }
             }

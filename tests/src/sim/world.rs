@@ -6,7 +6,7 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::rc::Rc;
 
-use dronechain_chain_spec::header::Header;
+use dronechain_chain_spec::header::{Header, future_ms};
 use dronechain_chain_spec::key::{PublicKey, SigningKey};
 use dronechain_chain_spec::rules::HeaderError;
 use dronechain_chain_spec::spec::{AdminSet, ChainSpec, Parameters};
@@ -108,7 +108,6 @@ pub(super) struct Link {
 /// The cluster.
 pub(super) struct World {
     pub(super) plan: Plan,
-    pub(super) spec: ChainSpec,
     pub(super) now_ms: u64,
     queue: BinaryHeap<Reverse<Entry>>,
     entries: u64,
@@ -183,7 +182,6 @@ impl World {
             over: false,
             rng,
             plan,
-            spec,
         };
         world.begin(admins);
         world
@@ -387,12 +385,18 @@ impl World {
                     self.tally.count("reorganisations", &format!("{disconnected:03}"));
                 }
             }
-            Action::FinalityAlarm { tip, .. } => {
+            Action::FinalityAlarm { rival, .. } => {
                 self.tally.count("events", "finality alarms");
-                self.nodes[node].watch.alarms.insert(tip);
+                self.nodes[node].watch.alarms.insert(rival);
                 if !self.plan.deep {
-                    return Err(self.violation("finality", node, format!("an alarm for {tip}")));
+                    return Err(self.violation("finality", node, format!("an alarm for {rival}")));
                 }
+            }
+            Action::Evidence { offenders, misbehaviour, .. } => {
+                self.check_evidence(node, &offenders, misbehaviour)?;
+            }
+            Action::UpgradeNeeded { rule, .. } => {
+                return Err(self.violation("rules", node, format!("rule {rule} is unknown")));
             }
             Action::ClockWarning { .. } => self.tally.count("events", "clock warnings"),
         }
@@ -448,13 +452,15 @@ impl World {
         if it.core.is_some() {
             return Ok(());
         }
-        let start = it.disk.load(it.public).map_err(|why| self.violation("store", node, why))?;
+        let start = it.disk.load(it.public, it.follow).map_err(|why| self.violation("store", node, why))?;
         let core = Core::new(self.checks.network.clone(), it.disk.clone(), start);
         let core = core.map_err(|ViewError(why)| self.violation("view", node, why))?;
         let it = &mut self.nodes[node];
         it.core = Some(core);
         it.life += 1;
         it.watch.restarted = true;
+        // Stored but not connected before the start: followed once a peer tells of it again.
+        it.watch.rivals.clear();
         let life = it.life;
         self.tally.count("events", "starts");
         self.after(0, What::Tick { node, life });
@@ -582,7 +588,7 @@ impl World {
         let name = fault_name(fault);
         let group = match fault {
             Wrong::Header(_) => "refused headers",
-            Wrong::Block(_) => "refused blocks",
+            Wrong::Block { .. } => "refused blocks",
             Wrong::Transaction(_) => "refused transactions",
             Wrong::Body(_) | Wrong::Unasked | Wrong::Undecodable(_) => "refused answers",
         };
@@ -670,9 +676,9 @@ impl World {
 
     /// A header from the future is ignored without a word.
     fn count_early(&mut self, node: usize, news: &News) {
-        if let News::Header(header) = news {
+        if let News::Header(link) = news {
             let now_ms = self.nodes[node].clock.shows(self.now_ms);
-            let (found, latest) = (header.header.time_ms, now_ms + self.checks.network.future_ms());
+            let (found, latest) = (link.header.header.time_ms, now_ms + future_ms(self.plan.block_time_ms));
             if found > latest {
                 let (number, name) = HeaderError::Future { found, latest }.rule();
                 self.tally.count("refused headers", &format!("{number} {name}"));
