@@ -18,6 +18,8 @@ const BLOCKS_MIN: u64 = 60;
 const CONVERGE_BLOCKS: u64 = 30;
 /// And in any case this long, even where difficulty must come down first.
 const CONVERGE_MS: u64 = 1_800_000;
+/// How long two halves stay apart before operators step in.
+const DEEP_MS: u64 = 60_000;
 /// After that, all that was promised is included within this time.
 const INCLUDE_MS: u64 = 600_000;
 /// Bound of the mempool, as in the core.
@@ -28,6 +30,7 @@ const POOL_MAX: usize = 20_000;
 pub(super) struct Ending {
     healed: Option<(u64, u64)>,
     converged_ms: Option<u64>,
+    overridden: bool,
     /// Clients sign nothing new.
     pub(super) is_closing: bool,
 }
@@ -128,25 +131,20 @@ impl World {
 
     /// What was acknowledged waits, is included, or gave way to another at its sequence or to a revocation.
     fn check_promises(&mut self, node: usize, ledger: &Ledger) -> Result<(), Violation> {
-        let mut released = Vec::new();
-        let mut lost = None;
         let it = &self.nodes[node];
         let tables = it.disk.tables();
-        for (key, txid) in &it.watch.acknowledged {
-            if it.watch.released.contains(key) {
-                continue;
+        let lost = it.watch.acknowledged.iter().find(|(place, txid)| {
+            let included = ledger.included.get(place) == Some(txid);
+            let waits = || tables.pool.get(place).is_some_and(|waiting| waiting.txid() == **txid);
+            !included && !waits() && !self.model.is_released(place, txid)
+        });
+        match lost {
+            Some(((sender, sequence), txid)) => {
+                let why = format!("transaction {txid} of {sender:?} at {sequence} is gone");
+                Err(self.violation("promise", node, why))
             }
-            match ledger.included.get(key) {
-                Some(included) if included == txid => {}
-                Some(_) => released.push(*key),
-                None if ledger.is_revoked(&key.0) => released.push(*key),
-                None if tables.pool.get(key).is_some_and(|waiting| waiting.txid() == *txid) => {}
-                None => lost = Some(format!("transaction {txid} of {:?} at {} is gone", key.0, key.1)),
-            }
+            None => Ok(()),
         }
-        drop(tables);
-        self.nodes[node].watch.released.extend(released);
-        lost.map_or(Ok(()), |why| Err(self.violation("promise", node, why)))
     }
 
     /// No valid chain of blocks that are all here has more work, unless finality forbids it.
@@ -276,14 +274,9 @@ impl World {
 
     fn still_apart(&mut self, healed_ms: u64, highest: u64, tips: &[(usize, Hash256)]) -> Result<(), Violation> {
         let late = self.highest() > highest + CONVERGE_BLOCKS || self.now_ms > healed_ms + CONVERGE_MS;
-        if self.plan.deep && self.now_ms > healed_ms + 60_000 {
-            let alarmed = tips.iter().filter(|(node, _)| !self.nodes[*node].watch.alarms.is_empty()).count();
-            if alarmed == 0 {
-                return Err(self.violation("finality", 0, "the halves stay apart without an alarm"));
-            }
-            self.tally.count("events", "deep forks told");
-            self.over = true;
-            return Ok(());
+        if self.plan.deep && !self.ending.overridden {
+            let told = self.now_ms > healed_ms + DEEP_MS;
+            return if told { self.override_finality(tips) } else { Ok(()) };
         }
         if late {
             let heights: Vec<_> = tips
@@ -292,6 +285,35 @@ impl World {
                 .collect();
             return Err(self.violation("convergence", tips[0].0, heights.join(", ")));
         }
+        Ok(())
+    }
+
+    /// A fork beyond the finality depth: either side has told of it, and the operators of the lighter side give in.
+    fn override_finality(&mut self, tips: &[(usize, Hash256)]) -> Result<(), Violation> {
+        let mut best: Option<Rc<Ledger>> = None;
+        for (node, tip) in tips {
+            let ledger = self.state(*node, tip)?;
+            if best.as_ref().is_none_or(|best| outranks(&ledger, best)) {
+                best = Some(ledger);
+            }
+        }
+        let best = best.expect("there are honest nodes");
+        let mut told = [false; 2];
+        for (node, _) in tips {
+            let lighter = !self.nodes[*node].disk.tables().is_active(&best.hash);
+            told[usize::from(lighter)] |= !self.nodes[*node].watch.alarms.is_empty();
+            if lighter {
+                self.nodes[*node].follow = Some(best.hash);
+                self.crash(*node, 500);
+            }
+        }
+        if told != [true; 2] {
+            let why = format!("heavier side told: {}, lighter side: {}", told[0], told[1]);
+            return Err(self.violation("finality", tips[0].0, why));
+        }
+        self.tally.count("events", "deep forks healed by override");
+        self.ending.overridden = true;
+        self.begin_ending();
         Ok(())
     }
 

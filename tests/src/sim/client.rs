@@ -77,6 +77,8 @@ pub(super) struct Client {
     floods: bool,
     pace_ms: u64,
     home: usize,
+    /// It only speaks to these nodes, if to any.
+    circle: Vec<usize>,
     started: bool,
     next: u64,
     pub(super) subs: Vec<Sub>,
@@ -99,6 +101,7 @@ impl Client {
             floods: false,
             pace_ms: rng.within(1_500, 6_000),
             home: rng.index(nodes),
+            circle: Vec::new(),
             started: kind == Kind::Admins,
             next: 0,
             subs: Vec::new(),
@@ -187,17 +190,50 @@ impl World {
         self.admins_say(Action::Revoke { key, suspect_since: 1 });
     }
 
+    /// The admins of either half of a partition take the other half for lost and revoke some of it.
+    pub(super) fn split_admins(&mut self) {
+        self.tally.count("events", "schisms");
+        let (first, nodes) = (&self.clients[0], self.nodes.len());
+        let mut other = Client::new(Kind::Admins, first.keys.clone(), &mut self.rng, nodes);
+        other.next = first.next;
+        self.clients.push(other);
+        let last = self.clients.len() - 1;
+        let chain_id = self.checks.network.chain_id;
+        for (client, side) in [(0, 0), (last, 1)] {
+            let (circle, lost): (Vec<_>, Vec<_>) = (0..nodes).partition(|node| self.groups[*node] == side);
+            let it = &mut self.clients[client];
+            (it.home, it.circle, it.equivocates) = (circle[0], circle, true);
+            for node in lost.into_iter().take(3) {
+                let action = Action::Revoke { key: self.nodes[node].public, suspect_since: 1 };
+                let sequence = it.next;
+                it.sign(action, None, sequence, &chain_id);
+                it.next += 1;
+            }
+        }
+        self.after(100, What::Client(last));
+    }
+
+    /// A client turns to another node.
+    fn move_on(&mut self, client: usize) {
+        let circle = &self.clients[client].circle;
+        let home = match circle.len() {
+            0 => self.rng.index(self.nodes.len()),
+            some => circle[self.rng.index(some)],
+        };
+        self.clients[client].home = home;
+    }
+
     /// A client's turn: signs something new perhaps, looks after what is under way.
     pub(super) fn client(&mut self, client: usize) -> Result<(), Violation> {
         let pace_ms = self.clients[client].pace_ms;
         let wait_ms = self.rng.within(pace_ms / 2, pace_ms);
         self.after(wait_ms, What::Client(client));
-        let it = &mut self.clients[client];
-        let home = it.home;
+        let home = self.clients[client].home;
         if self.nodes[home].core.is_none() || self.rng.chance(3) {
-            it.home = self.rng.index(self.nodes.len());
+            self.move_on(client);
             return Ok(());
         }
+        let it = &mut self.clients[client];
         if !it.started {
             let key = it.key().expect("the admins are there from the start");
             it.started = self.nodes[home].admits(&key);
@@ -309,7 +345,8 @@ impl World {
                 None if waits => {}
                 None => {
                     // The second of two at one sequence goes to another node.
-                    let twin = self.clients[client].equivocates && self.rng.chance(50);
+                    let it = &self.clients[client];
+                    let twin = it.equivocates && it.circle.is_empty() && self.rng.chance(50);
                     let node = if twin { self.rng.index(self.nodes.len()) } else { home };
                     self.clients[client].subs[at].asked_ms = Some(self.now_ms);
                     self.tally.count("submissions", "handed over");
@@ -329,7 +366,7 @@ impl World {
         match heard {
             Heard::Pending => sub.acknowledged |= honest_node,
             Heard::Included => {}
-            Heard::Nothing => self.clients[client].home = self.rng.index(self.nodes.len()),
+            Heard::Nothing => self.move_on(client),
             Heard::Refused(error) => {
                 let name = match &error {
                     SubmitError::Rule(rule) => {

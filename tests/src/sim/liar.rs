@@ -9,11 +9,13 @@ use dronechain_chain_spec::block::Block;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::header::{Header, SignedHeader, VERSION, future_ms};
 use dronechain_chain_spec::key::{PublicKey, Signature, SigningKey};
-use dronechain_chain_spec::link::Link;
+use dronechain_chain_spec::link::{Link, Shown};
 use dronechain_chain_spec::merkle;
-use dronechain_chain_spec::registry::Commitments;
+use dronechain_chain_spec::registry::{Commitments, Role};
 use dronechain_chain_spec::target::{Bits, Work};
-use dronechain_chain_spec::transaction::{Action, Sender, Transaction, TransactionBody};
+use dronechain_chain_spec::transaction::{
+    Action, Anchor, AnchorKind, Sender, Transaction, TransactionBody,
+};
 use dronechain_chain_spec::wire::{Request, Response, Status};
 
 use super::message::{Gossip, News, Packet};
@@ -24,6 +26,9 @@ use super::world::{What, World};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Trick {
     WrongCommitments,
+    BadBits,
+    BadCount,
+    BadChange,
     WrongOpening,
     WrongRoster,
     OutOfTurn,
@@ -47,8 +52,11 @@ enum Trick {
     Boast,
 }
 
-const TRICKS: [Trick; 22] = [
+const TRICKS: [Trick; 25] = [
     Trick::WrongCommitments,
+    Trick::BadBits,
+    Trick::BadCount,
+    Trick::BadChange,
     Trick::WrongOpening,
     Trick::WrongRoster,
     Trick::OutOfTurn,
@@ -178,9 +186,27 @@ impl World {
         let in_turn = mine(&before.follow(&[]).ok()?);
         match trick {
             Trick::WrongCommitments => {
+                let next = self.next_transaction(node, before)?;
+                (header, opened) = self.header(node, before, std::slice::from_ref(&next)).ok()?;
                 opened.accounts = Hash256(self.rng.bytes());
                 header.commitments = opened.hash();
-                self.show(node, header, opened, Vec::new(), in_turn);
+                self.show(node, header, opened, vec![next], in_turn);
+            }
+            Trick::BadBits => {
+                header.bits = Bits(0x2100_ffff);
+                self.show(node, header, opened, Vec::new(), true);
+            }
+            Trick::BadCount => {
+                header.tx_count = 1;
+                self.show(node, header, opened, Vec::new(), true);
+            }
+            Trick::BadChange => {
+                let transaction = self.old_transactions(before).first()?.clone();
+                header.tx_root = transaction.txid();
+                header.tx_count = 1;
+                let header = self.grind(header).signed(&self.nodes[node].key, &self.checks.network.chain_id);
+                let changes = vec![Shown { index: 0, path: Vec::new(), transaction }];
+                self.throw(node, &Gossip::header(Link { header, commitments: opened, changes }), |_| true);
             }
             Trick::OutOfTurn if !in_turn => self.show(node, header, opened, Vec::new(), true),
             Trick::Stranger => {
@@ -345,6 +371,13 @@ impl World {
         hashes.flat_map(|hash| self.model.transactions(hash)).cloned().collect()
     }
 
+    /// A transaction that waits and may come next.
+    fn next_transaction(&self, node: usize, before: &Ledger) -> Option<Transaction> {
+        let tables = self.nodes[node].disk.tables();
+        let mut waiting = tables.pool.values();
+        waiting.find(|transaction| before.follow(&[(*transaction).clone()]).is_ok()).cloned()
+    }
+
     /// A branch by one key alone, from a few blocks back, a little longer than the chain.
     fn branch(&mut self, node: usize, tip: &Rc<Ledger>) -> Option<()> {
         let back = self.rng.within(1, 5).min(tip.height);
@@ -407,6 +440,23 @@ impl World {
             }
             junk.push(transaction);
         }
+        let key = self.nodes[node].key.clone();
+        let own = Sender::Key(self.nodes[node].public);
+        let anchor = Anchor { kind: AnchorKind::Data, root: Hash256::ZERO, leaf_count: 0, first_time: 0, last_time: 0 };
+        let device = PublicKey::of(&key);
+        for (sender, action) in [
+            (own, Action::Anchor(anchor.clone())),
+            (own, Action::Anchor(Anchor { leaf_count: 3, ..anchor.clone() })),
+            (own, Action::Revoke { key: device, suspect_since: 0 }),
+            (Sender::Admins, Action::Admit { role: Role::Device, key: device }),
+            (Sender::Admins, Action::SetAdmins { threshold: 0, keys: Vec::new() }),
+            (Sender::Admins, Action::Revoke { key: device, suspect_since: 0 }),
+        ] {
+            junk.push(TransactionBody { sender, sequence: 0, action }.signed(&[&key], &chain_id));
+        }
+        let mut unsigned = junk.last().expect("not empty").clone();
+        unsigned.approvals.clear();
+        junk.push(unsigned);
         for transaction in junk {
             let gossip = Gossip { id: transaction.txid(), news: News::Transaction(Rc::new(transaction)) };
             self.throw(node, &gossip, |_| true);

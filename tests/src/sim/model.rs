@@ -3,7 +3,7 @@
 //! Blocks are applied once and kept by hash; nothing is ever undone. Shared with the node are only the
 //! layouts that are hashed and the kernel of the difficulty rule.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use dronechain_chain_spec::difficulty::next_bits;
@@ -56,6 +56,11 @@ pub(super) struct Model {
     spec: ChainSpec,
     limit: Target,
     blocks: BTreeMap<Hash256, Block>,
+    /// Senders that a valid block revoked, on whatever chain.
+    revoked: BTreeSet<Sender>,
+    /// Which transaction had a place first, and places that valid blocks gave to another as well.
+    taken: BTreeMap<(Sender, u64), Hash256>,
+    contested: BTreeSet<(Sender, u64)>,
 }
 
 impl Model {
@@ -87,6 +92,9 @@ impl Model {
             spec: spec.clone(),
             limit: spec.network().limit,
             blocks: BTreeMap::from([(hash, genesis)]),
+            revoked: BTreeSet::new(),
+            taken: BTreeMap::new(),
+            contested: BTreeSet::new(),
         }
     }
 
@@ -125,9 +133,32 @@ impl Model {
                 Ok(before) => self.check(&before, hash),
                 Err(reason) => Err(reason),
             };
+            if let Ok(ledger) = &outcome {
+                self.remember(ledger);
+            }
             self.blocks.get_mut(hash).expect("on the path").outcome = Some(outcome.clone());
         }
         Some(outcome)
+    }
+
+    fn remember(&mut self, ledger: &Ledger) {
+        for transaction in self.blocks[&ledger.hash].transactions.iter().map(|transaction| &transaction.body) {
+            if let Action::Revoke { key, .. } = transaction.action {
+                self.revoked.insert(Sender::Key(key));
+            }
+            let place = (transaction.sender, transaction.sequence);
+            let txid = ledger.included[&place];
+            if *self.taken.entry(place).or_insert(txid) != txid {
+                self.contested.insert(place);
+            }
+        }
+    }
+
+    /// Whether no node can hold on to a transaction: some chain revokes its sender, or has another at its
+    /// sequence.
+    pub(super) fn is_released(&self, place: &(Sender, u64), txid: &Hash256) -> bool {
+        let other = self.taken.get(place).is_some_and(|taken| taken != txid);
+        other || self.contested.contains(place) || self.revoked.contains(&place.0)
     }
 
     fn check(&self, before: &Ledger, hash: &Hash256) -> Result<Rc<Ledger>, String> {

@@ -87,8 +87,6 @@ pub(super) struct Node {
 pub(super) struct Watch {
     /// Acknowledged, by (sender, sequence).
     pub(super) acknowledged: BTreeMap<(Sender, u64), Hash256>,
-    /// Of those, what was revoked or taken by another once: no longer promised.
-    pub(super) released: BTreeSet<(Sender, u64)>,
     /// Stored blocks that may outrank the tip.
     pub(super) rivals: BTreeSet<Hash256>,
     /// Heads that the node raised the alarm for.

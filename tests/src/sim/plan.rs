@@ -43,6 +43,8 @@ pub(super) enum Fault {
     RevokeNode(usize),
     /// The admins revoke a controller.
     RevokeController(usize),
+    /// The admins are of two minds: on either side they revoke nodes of the other, so that both go on.
+    Schism,
     /// The admins admit a node that the chain spec does not name; it announces itself then.
     Admit(usize),
     /// All of this ends, liars are honest from now on.
@@ -76,7 +78,7 @@ pub(super) struct Plan {
     pub(super) weather: Weather,
     pub(super) block_time_ms: u64,
     pub(super) finality_depth: u64,
-    /// Two equal halves fork beyond the finality depth.
+    /// Two halves go on by themselves beyond the finality depth.
     pub(super) deep: bool,
     pub(super) controllers: usize,
     /// A controller signs two transactions at one sequence now and then.
@@ -97,7 +99,7 @@ const KINDS: [&str; 10] = [
 impl Plan {
     pub(super) fn draw(rng: &mut Rng) -> Self {
         let deep = rng.chance(6);
-        let nodes = if deep { 10 + 2 * rng.index(4) } else { 3 + rng.index(18).min(rng.index(18)) };
+        let nodes = if deep { 12 + 2 * rng.index(3) } else { 3 + rng.index(18).min(rng.index(18)) };
         let mut kinds: BTreeSet<&'static str> = BTreeSet::new();
         let wanted = 3 + rng.index(5);
         while kinds.len() < wanted {
@@ -105,7 +107,7 @@ impl Plan {
         }
         if deep {
             // The halves must stay equal and apart.
-            kinds = BTreeSet::from(["partition", "cut", "slow-disk"]);
+            kinds = BTreeSet::from(["partition", "cut", "crash", "slow-disk"]);
         }
         let late = if kinds.contains("admission") { 1 + rng.index(1 + nodes / 6) } else { 0 };
         let named = (nodes - late).max(3);
@@ -122,7 +124,7 @@ impl Plan {
                 doubled: if rng.chance(50) { rng.below(6) } else { 0 },
             },
             block_time_ms: rng.pick(&[3_000, 5_000, 5_000]),
-            finality_depth: if deep { rng.within(2, 3) } else { 720 },
+            finality_depth: if deep { rng.within(3, 8) } else { 720 },
             deep,
             controllers: 1 + rng.index(3),
             equivocates: rng.chance(30),
@@ -147,7 +149,16 @@ impl Plan {
             }
         }
         plan.draw_faults(rng);
+        plan.join_steady();
         plan
+    }
+
+    /// Honest nodes that stay reach each other without the others' help.
+    fn join_steady(&mut self) {
+        let leaves = |node: &usize| self.faults.iter().any(|(_, fault)| *fault == Fault::RevokeNode(*node));
+        let steady = (0..self.named).filter(|node| !self.liars.contains(node) && !leaves(node));
+        let steady: Vec<_> = steady.collect();
+        self.links.extend(steady.windows(2).map(|pair| (pair[0], pair[1])));
     }
 
     fn draw_faults(&mut self, rng: &mut Rng) {
@@ -181,6 +192,7 @@ impl Plan {
             let mut groups: Vec<_> = (0..self.nodes).map(|node| u8::from(node % 2 == 0)).collect();
             rng.shuffle(&mut groups);
             self.faults.push((FIRST_MS + 40_000, Fault::Partition(groups)));
+            self.faults.push((FIRST_MS + 41_000, Fault::Schism));
             return;
         }
         let mut at = FIRST_MS + rng.below(60_000);

@@ -117,7 +117,7 @@ pub(super) struct World {
     pub(super) links: BTreeMap<(usize, usize), Link>,
     /// Fixed delay of each direction.
     delays: BTreeMap<(usize, usize), u64>,
-    groups: Vec<u8>,
+    pub(super) groups: Vec<u8>,
     one_way: BTreeSet<(usize, usize)>,
     connections: u64,
     tickets: u64,
@@ -468,7 +468,7 @@ impl World {
     }
 
     /// What was not synced is lost; of a commit under way all or nothing is.
-    fn crash(&mut self, node: usize, down_ms: u64) {
+    pub(super) fn crash(&mut self, node: usize, down_ms: u64) {
         if self.nodes[node].core.is_none() {
             return;
         }
@@ -803,6 +803,7 @@ impl World {
             Fault::RevokeNode(node) => self.revoke_node(node),
             Fault::RevokeController(controller) => self.revoke_controller(controller),
             Fault::Admit(node) => self.admit_node(node),
+            Fault::Schism => self.split_admins(),
             Fault::Heal => self.heal(),
         }
     }
