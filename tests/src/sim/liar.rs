@@ -360,7 +360,7 @@ impl World {
         let peers: Vec<_> = self.nodes[node].peers.iter().map(|(peer, other)| (*peer, *other)).collect();
         for (peer, other) in peers {
             if to(other) {
-                self.send(node, peer, Packet::Gossip(gossip.clone()));
+                self.send(node, peer, &Packet::Gossip(gossip.clone()));
             }
         }
     }
@@ -446,7 +446,7 @@ impl World {
         let device = PublicKey::of(&key);
         for (sender, action) in [
             (own, Action::Anchor(anchor.clone())),
-            (own, Action::Anchor(Anchor { leaf_count: 3, ..anchor.clone() })),
+            (own, Action::Anchor(Anchor { leaf_count: 3, ..anchor })),
             (own, Action::Revoke { key: device, suspect_since: 0 }),
             (Sender::Admins, Action::Admit { role: Role::Device, key: device }),
             (Sender::Admins, Action::SetAdmins { threshold: 0, keys: Vec::new() }),

@@ -1,22 +1,25 @@
 //! Simulation: seeded clusters of 3 to 20 nodes on the real core, in virtual time, in one thread.
 //!
-//! A seed draws a cluster, its network and its faults (`plan`); `world` runs it: network, crashes,
-//! clocks, disks, mining. `liar` and `client` are who acts from outside. `model` is a naive second
+//! A seed draws a cluster, its network and its faults (`plan`); `world` runs it: `shell` does what is
+//! around each core, `network` what is between them, `fault` what goes wrong. `liar` and `client` are who acts from outside. `model` is a naive second
 //! implementation of the ledger, and `check` holds the nodes against it. All rules are on; only the
 //! easiest target is one that a few hashes meet, and the time that a block takes is drawn.
 //!
 //! What touches the node's interface is in `disk` (what a commit writes), `message` (what travels) and
-//! `world` (events and actions).
+//! `shell` (events and actions).
 
 mod check;
 mod client;
 mod disk;
+mod fault;
 mod liar;
 mod message;
 mod model;
+mod network;
 mod node;
 mod plan;
 mod rng;
+mod shell;
 mod tally;
 mod world;
 

@@ -31,7 +31,7 @@ impl Rng {
 
     /// A number below `end`, which is not 0.
     pub(super) fn below(&mut self, end: u64) -> u64 {
-        u64::try_from(u128::from(self.bits()) * u128::from(end) >> 64).expect("below a u64")
+        u64::try_from((u128::from(self.bits()) * u128::from(end)) >> 64).expect("below a u64")
     }
 
     /// From `low` to `high`, both included.
