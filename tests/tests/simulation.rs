@@ -1,0 +1,69 @@
+//! A few seeds of the simulation; `scripts/sim --seeds 1000` runs many.
+
+use std::thread;
+
+use dronechain_tests::sim::{self, Outcome, Tally};
+
+/// Enough that every kind of fault comes up.
+const SEEDS: u64 = 40;
+
+fn run(seeds: impl Iterator<Item = u64>) -> Vec<Outcome> {
+    let seeds: Vec<_> = seeds.collect();
+    let half = seeds.len().div_ceil(2);
+    thread::scope(|scope| {
+        let threads: Vec<_> = seeds
+            .chunks(half)
+            .map(|seeds| scope.spawn(|| seeds.iter().map(|seed| sim::run(*seed)).collect::<Vec<_>>()))
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("panics are outcomes")).collect()
+    })
+}
+
+#[test]
+fn seeds_find_nothing_and_every_kind_of_fault_comes_up() {
+    let mut tally = Tally::default();
+    for outcome in run(1..=SEEDS) {
+        let Outcome { seed, violation, .. } = &outcome;
+        assert_eq!(*violation, None, "see scripts/sim --seed {seed} --log");
+        assert!(outcome.time_ms >= 600_000, "seed {seed} ran {} ms", outcome.time_ms);
+        assert!(outcome.tally.of("blocks", "on the chain") >= 60, "seed {seed}: {}", outcome.tally.to_text());
+        tally.merge(&outcome.tally);
+    }
+    for (group, name) in [
+        ("events", "partitions"),
+        ("events", "one-way links"),
+        ("events", "cuts"),
+        ("events", "crashes"),
+        ("events", "crashes during a commit"),
+        ("events", "slow disks"),
+        ("events", "clock jumps"),
+        ("events", "clock drifts"),
+        ("events", "power changes"),
+        ("events", "admissions of nodes"),
+        ("events", "revocations of nodes"),
+        ("events", "revocations of controllers"),
+        ("events", "penalties"),
+        ("events", "equivocating blocks"),
+        ("events", "equivocating transactions"),
+        ("messages", "lost"),
+        ("messages", "doubled"),
+        ("submissions", "acknowledged"),
+        ("submissions", "included"),
+        ("submissions", "answers lost"),
+        ("reorganisations", "001"),
+        ("reorganisations", "002"),
+        ("reorganisations", "003"),
+    ] {
+        assert!(tally.of(group, name) > 0, "{group}, {name}: none in\n{}", tally.to_text());
+    }
+    for group in ["refused headers", "refused blocks", "refused transactions", "refused answers"] {
+        assert!(tally.sum(group) > 0, "{group}: none in\n{}", tally.to_text());
+    }
+}
+
+#[test]
+fn a_seed_replays_identically() {
+    for seed in [3, 5, 8] {
+        assert_eq!(sim::run(seed), sim::run(seed), "seed {seed}");
+    }
+}
