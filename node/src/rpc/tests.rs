@@ -26,6 +26,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Health, Rpc, Submit, TipView, serve};
+use crate::core::MissingBody;
 use crate::core::event::{SubmitError, Submitted};
 use crate::core::view::{
     BatchId, Changes, Connected, Moved, Opening, Rival, Stage, StateChanges, StoredHeader,
