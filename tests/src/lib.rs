@@ -9,5 +9,6 @@ pub mod hostile;
 pub mod ledger;
 pub mod logs;
 pub mod process;
+pub mod sim;
 pub mod stream;
 pub mod wait;
