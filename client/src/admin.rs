@@ -68,8 +68,7 @@ pub fn sign(
     Ok(TransactionBody { sender: Sender::Admins, sequence, action }.signed(&keys, chain_id))
 }
 
-/// Signs `action` at the admins' next sequence and hands it to `node`. `spec` names the admins:
-/// changes of the admins are not active yet.
+/// Signs `action` at the admins' next sequence and hands it to `node`, which says who the admins are.
 ///
 /// # Errors
 /// [`AdminError`].
@@ -82,7 +81,8 @@ pub async fn send(
     let chain_id = spec.genesis().hash();
     for tries in 1.. {
         let sequence = node.next_sequence(Sender::Admins).await?.pending_sequence;
-        let transaction = sign(action.clone(), sequence, keys, &spec.admins, &chain_id)?;
+        let admins = node.governance().await?.admins;
+        let transaction = sign(action.clone(), sequence, keys, &admins, &chain_id)?;
         let pending = Pending::new(transaction, None);
         match pending.submit(node).await {
             Ok(_) => return Ok(pending),

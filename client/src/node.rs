@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use dronechain_chain_spec::chain::decode_links;
 use dronechain_chain_spec::codec;
+use dronechain_chain_spec::governance::Governance;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::link::Link;
@@ -170,6 +171,11 @@ impl NodeClient {
             return Err(self.malformed(&path, format!("{} leaves of root {found}", leaves.len())));
         }
         Ok(Some(leaves))
+    }
+
+    /// Who governs the network, and how, after the node's tip.
+    pub async fn governance(&self) -> Result<Governance, ClientError> {
+        self.http.get_json("/v1/governance", &[]).await
     }
 
     /// A key's registration; none if it never had one.

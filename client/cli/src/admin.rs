@@ -1,8 +1,9 @@
-//! `dronechain admin`: m of n admins admit and revoke nodes, controllers and operators.
+//! `dronechain admin`: what m of n admins decide.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use dronechain_chain_spec::governance::Tuning;
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::registry;
 use dronechain_chain_spec::transaction::Action;
@@ -19,6 +20,12 @@ pub(crate) enum Admin {
     Admit(Admit),
     /// Revoke a node, controller or operator, for good.
     Revoke(Revoke),
+    /// Replace the admins. The old ones sign.
+    SetAdmins(SetAdmins),
+    /// Set block time and finality depth from a height on.
+    SetParameters(SetParameters),
+    /// Set the height from which on a new rule holds. Nodes that do not know it stop there.
+    Activate(Activate),
 }
 
 /// What a key is admitted as.
@@ -67,6 +74,45 @@ pub(crate) struct Revoke {
     signers: Signers,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct SetAdmins {
+    /// How many of the new admins must sign.
+    #[arg(long, value_name = "M")]
+    threshold: u32,
+    /// A new admin's public key, 64 hex digits; once for each, in order of index.
+    #[arg(long = "admin", value_name = "HEX", required = true)]
+    admins: Vec<PublicKey>,
+    #[command(flatten)]
+    signers: Signers,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SetParameters {
+    /// The block time that the difficulty aims at, in ms; by default as it is.
+    #[arg(long, value_name = "MS")]
+    block_time_ms: Option<u64>,
+    /// Blocks that a reorganisation may disconnect, 0 for no bound; by default as it is.
+    #[arg(long, value_name = "BLOCKS")]
+    finality_depth: Option<u64>,
+    /// The first block that they hold for.
+    #[arg(long)]
+    height: u64,
+    #[command(flatten)]
+    signers: Signers,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Activate {
+    /// The rule's number, 1 to 64.
+    #[arg(long)]
+    rule: u32,
+    /// The first block that it holds for.
+    #[arg(long)]
+    height: u64,
+    #[command(flatten)]
+    signers: Signers,
+}
+
 impl Admin {
     pub(crate) async fn run(self, output: Output) -> Result<(), CliError> {
         match self {
@@ -80,6 +126,20 @@ impl Admin {
             }
             Self::Revoke(Revoke { key, suspect_since, signers }) => {
                 signers.send(&Action::Revoke { key, suspect_since }, output).await
+            }
+            Self::SetAdmins(SetAdmins { threshold, admins, signers }) => {
+                signers.send(&Action::SetAdmins { threshold, keys: admins }, output).await
+            }
+            Self::SetParameters(SetParameters { block_time_ms, finality_depth, height, signers }) => {
+                let now = signers.node.client()?.governance().await?.tuning_at(height);
+                let parameters = Tuning {
+                    block_time_ms: block_time_ms.unwrap_or(now.block_time_ms),
+                    finality_depth: finality_depth.unwrap_or(now.finality_depth),
+                };
+                signers.send(&Action::SetParameters { parameters, height }, output).await
+            }
+            Self::Activate(Activate { rule, height, signers }) => {
+                signers.send(&Action::Activate { rule, height }, output).await
             }
         }
     }

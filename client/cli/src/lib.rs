@@ -19,6 +19,7 @@ mod party;
 mod receipt;
 mod service;
 mod submit;
+mod succeed;
 
 use std::process::ExitCode;
 
@@ -47,6 +48,8 @@ enum Command {
     /// What the network's admins do together.
     #[command(subcommand)]
     Admin(admin::Admin),
+    /// Hand a key's place to a successor.
+    Succeed(succeed::Succeed),
     /// Enrol and revoke devices, through their controller.
     #[command(subcommand)]
     Device(device::Device),
@@ -94,6 +97,7 @@ impl Command {
         match self {
             Self::Keygen(command) => command.run(output),
             Self::Admin(command) => command.run(output).await,
+            Self::Succeed(command) => command.run(output).await,
             Self::Device(command) => command.run(output).await,
             Self::Drone(command) => command.run(output).await,
             Self::Submit(command) => command.run(output).await,

@@ -353,7 +353,7 @@ impl<V: View> Core<V> {
     }
 
     /// A rule that only a newer version knows is told once.
-    fn told_rule(&mut self, error: &HeaderError) {
+    pub(super) fn told_rule(&mut self, error: &HeaderError) {
         if let HeaderError::RuleUnknown { rule, since } = *error
             && self.upgrade_needed.replace((rule, since)) != Some((rule, since))
         {

@@ -58,7 +58,12 @@ impl<V: View> Core<V> {
         }
         self.mining.stale = false;
         self.mining.given_ms = self.now_ms;
-        let behind = self.branches.best().is_some_and(|branch| branch.hashes.len() > BEHIND_MAX);
+        let rules = self.state.admins.governance.check_rules(self.tip.height + 1);
+        if let Err(error) = &rules {
+            self.told_rule(error);
+        }
+        let behind =
+            rules.is_err() || self.branches.best().is_some_and(|branch| branch.hashes.len() > BEHIND_MAX);
         let made = if behind { None } else { self.make_template() };
         match made {
             Some((header, transactions)) => {
@@ -83,8 +88,7 @@ impl<V: View> Core<V> {
         let mut draft = Draft::new(&self.state, height);
         let transactions = self.pool.select(&mut draft, &miner);
         let roster = draft.roster();
-        let knows_rules = self.state.admins.governance.check_rules(height).is_ok();
-        if !knows_rules || !self.is_turn_of(&miner, &roster).ok()? {
+        if !self.is_turn_of(&miner, &roster).ok()? {
             return None;
         }
         let commitments = draft.finish().commitments.hash();

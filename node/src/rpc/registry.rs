@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use dronechain_chain_spec::governance::Governance;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::registry::{Entry, Place, Roll};
+use dronechain_chain_spec::state::Admins;
 use dronechain_chain_spec::transaction::Sender;
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +67,23 @@ pub(super) async fn account(
     let account = tip.registry.account(&key).ok_or(ApiError::Unknown("key"))?;
     let (entry, next_sequence) = (account.entry.clone(), account.next_sequence);
     Ok(Json(AccountView { roll, index, entry, next_sequence }))
+}
+
+#[derive(Serialize)]
+pub(super) struct GovernanceView {
+    #[serde(flatten)]
+    governance: Governance,
+    /// Of the admins' next transaction.
+    next_sequence: u64,
+}
+
+/// `GET /v1/governance`
+pub(super) async fn governance(
+    State(api): State<Arc<Api>>,
+    _: Params<NoQuery>,
+) -> Result<Json<GovernanceView>, ApiError> {
+    let Admins { governance, next_sequence } = api.run(|api| Ok(api.rpc.store.admins()?)).await?;
+    Ok(Json(GovernanceView { governance, next_sequence }))
 }
 
 #[derive(Serialize)]

@@ -121,6 +121,7 @@ fn router(rpc: Rpc) -> Router {
         .route("/v1/bodies/{root}/{leaf_count}", get(anchors::body))
         .route("/v1/evidence", get(health::evidence))
         .route("/v1/rivals", get(health::rivals))
+        .route("/v1/governance", get(registry::governance))
         .route("/v1/registry", get(registry::entries))
         .route("/v1/registry/{key}", get(registry::account))
         .route("/livez", get(status::live))
