@@ -168,7 +168,10 @@ impl World {
             let whole = tables.has_block(&at);
             drop(tables);
             let final_ = self.plan.finality_depth;
-            if whole && !(final_ > 0 && tip.height - fork > final_) {
+            if final_ > 0 && tip.height - fork > final_ {
+                // Refused; if an operator changes sides, peers tell of it again.
+                self.nodes[node].watch.rivals.remove(&rival);
+            } else if whole {
                 let why = format!(
                     "tip {} {} of work {} though {} {rival} of work {} is here, fork at {fork}",
                     tip.height, tip.hash, tip.work, ledger.height, ledger.work
@@ -299,15 +302,24 @@ impl World {
         }
         let best = best.expect("there are honest nodes");
         let mut told = [false; 2];
+        let mut longest = 0;
         for (node, _) in tips {
             let lighter = !self.nodes[*node].disk.tables().is_active(&best.hash);
             told[usize::from(lighter)] |= !self.nodes[*node].watch.alarms.is_empty();
             if lighter {
+                let tables = self.nodes[*node].disk.tables();
+                let common = tables.active.iter().filter(|(at, hash)| {
+                    usize::try_from(**at).is_ok_and(|at| best.hashes.get(at) == Some(*hash))
+                });
+                longest = longest.max(tables.tip.1 + 1 - common.count() as u64);
+                drop(tables);
                 self.nodes[*node].follow = Some(best.hash);
                 self.crash(*node, 500);
             }
         }
-        if told != [true; 2] {
+        // A minority alone raises no alarm with the others, whatever it claims.
+        let majority = self.nodes.len() as u64 / 2 + 1;
+        if !told[1] || longest >= majority && !told[0] {
             let why = format!("heavier side told: {}, lighter side: {}", told[0], told[1]);
             return Err(self.violation("finality", tips[0].0, why));
         }

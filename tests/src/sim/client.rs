@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use dronechain_chain_spec::governance::Tuning;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::{PublicKey, SigningKey};
 use dronechain_chain_spec::merkle;
@@ -85,6 +86,11 @@ pub(super) struct Client {
     /// Subs before it are done.
     open: usize,
     devices: Vec<SigningKey>,
+    /// How many of the keys the admins sign with.
+    threshold: usize,
+    pub(super) is_to_succeed: bool,
+    /// The new key, and which transaction gives way to it.
+    successor: Option<(SigningKey, usize)>,
 }
 
 impl Client {
@@ -107,6 +113,9 @@ impl Client {
             subs: Vec::new(),
             open: 0,
             devices: Vec::new(),
+            threshold: 2,
+            is_to_succeed: false,
+            successor: None,
         }
     }
 
@@ -119,8 +128,8 @@ impl Client {
     }
 
     fn sign(&mut self, action: Action, body: Option<CheckedBody>, sequence: u64, chain_id: &Hash256) {
-        // Two of the three admins, in order of index.
-        let keys: Vec<_> = self.keys.iter().take(2).collect();
+        // As many admins as it takes, in order of index.
+        let keys: Vec<_> = self.keys.iter().take(self.threshold).collect();
         let transaction = TransactionBody { sender: self.sender, sequence, action }.signed(&keys, chain_id);
         self.subs.push(Sub {
             txid: transaction.txid(),
@@ -168,6 +177,25 @@ impl World {
         admins.next += 1;
     }
 
+    pub(super) fn retune(&mut self, block_time_ms: u64) {
+        self.tally.count("events", "changes of parameters");
+        let parameters = Tuning { block_time_ms, finality_depth: self.plan.finality_depth };
+        let height = self.nodes[0].disk.tables().tip.1 + self.rng.within(3, 12);
+        self.admins_say(Action::SetParameters { parameters, height });
+    }
+
+    /// One or two of the three, the last one first from now on.
+    pub(super) fn change_admins(&mut self) {
+        self.tally.count("events", "changes of admins");
+        let mut order = self.clients[0].keys.clone();
+        order.rotate_right(1);
+        let threshold = 1 + self.rng.index(2);
+        let keys = order.iter().map(PublicKey::of).collect();
+        let number = u32::try_from(threshold).expect("one or two");
+        self.admins_say(Action::SetAdmins { threshold: number, keys });
+        (self.clients[0].keys, self.clients[0].threshold) = (order, threshold);
+    }
+
     pub(super) fn admit_node(&mut self, node: usize) {
         self.tally.count("events", "admissions of nodes");
         let (key, public) = (self.nodes[node].key.clone(), self.nodes[node].public);
@@ -194,8 +222,9 @@ impl World {
     pub(super) fn split_admins(&mut self) {
         self.tally.count("events", "schisms");
         let (first, nodes) = (&self.clients[0], self.nodes.len());
+        let threshold = first.threshold;
         let mut other = Client::new(Kind::Admins, first.keys.clone(), &mut self.rng, nodes);
-        other.next = first.next;
+        (other.next, other.threshold) = (self.clients[0].next, threshold);
         self.clients.push(other);
         let last = self.clients.len() - 1;
         let chain_id = self.checks.network.chain_id;
@@ -246,7 +275,33 @@ impl World {
         Ok(())
     }
 
+    /// Goes on with the new key once it stands for the old one for good.
+    fn take_over_key(&mut self, client: usize) {
+        let it = &mut self.clients[client];
+        if let Some((key, at)) = it.successor.take_if(|(_, at)| it.subs[*at].done) {
+            it.subs[at].done = true;
+            it.sender = Sender::Key(PublicKey::of(&key));
+            (it.keys, it.next, it.started) = (vec![key], 0, false);
+            self.tally.count("events", "keys succeeded");
+        }
+    }
+
+    fn succession(&mut self, client: usize) -> Action {
+        let key = SigningKey::from_bytes(&self.rng.bytes());
+        let (controller, device) = (self.clients[client].key().expect("its own"), PublicKey::of(&key));
+        let claim = PossessionClaim { controller, device, kind: "", area: "" };
+        let possession = claim.sign(&key, &self.checks.network.chain_id);
+        let it = &mut self.clients[client];
+        it.successor = Some((key, it.subs.len()));
+        Action::Succeed { successor: device, possession }
+    }
+
     fn sign_something(&mut self, client: usize) {
+        self.take_over_key(client);
+        let it = &mut self.clients[client];
+        if it.successor.is_some() || !it.started {
+            return;
+        }
         let (kind, floods) = (self.clients[client].kind, self.clients[client].floods);
         let count = match kind {
             Kind::Admins => return,
@@ -259,12 +314,17 @@ impl World {
             if it.subs.len() - it.open >= UNDER_WAY_MAX * if floods { 4 } else { 1 } {
                 return;
             }
-            let (action, body) = self.action(client);
+            let succeeds = std::mem::take(&mut self.clients[client].is_to_succeed);
+            let (action, body) =
+                if succeeds { (self.succession(client), None) } else { self.action(client) };
             let chain_id = self.checks.network.chain_id;
             let it = &mut self.clients[client];
             let sequence = it.next;
             it.next += 1;
             it.sign(action, body, sequence, &chain_id);
+            if succeeds {
+                return;
+            }
             if it.equivocates && self.rng.chance(20) {
                 self.tally.count("events", "equivocating transactions");
                 let (action, body) = self.anchor(AnchorKind::Data);
@@ -381,6 +441,8 @@ impl World {
                 let for_good = match &error {
                     // Its admission may be on its way to this node.
                     SubmitError::Rule(TxError::SenderUnknown { .. }) | SubmitError::MempoolFull => false,
+                    // New admins whose election is on its way to this node.
+                    SubmitError::Rule(TxError::AdminApprovals { .. }) => false,
                     SubmitError::Rule(TxError::SenderRevoked { .. }) => true,
                     // Too far ahead of a node that is behind.
                     SubmitError::Rule(TxError::Sequence { found, expected, .. }) if found > expected => false,

@@ -48,6 +48,9 @@ impl World {
             Fault::RevokeController(controller) => self.revoke_controller(controller),
             Fault::Admit(node) => self.admit_node(node),
             Fault::Schism => self.split_admins(),
+            Fault::Retune(block_time_ms) => self.retune(block_time_ms),
+            Fault::NewAdmins => self.change_admins(),
+            Fault::Succeed(controller) => self.clients[1 + controller].is_to_succeed = true,
             Fault::Heal => self.heal(),
         }
     }

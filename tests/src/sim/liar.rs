@@ -259,7 +259,7 @@ impl World {
                 self.show(node, header, opened, Vec::new(), true);
             }
             Trick::TimeAhead => {
-                header.time_ms += future_ms(self.plan.block_time_ms) + self.rng.within(1_000, 60_000);
+                header.time_ms += future_ms(8_000) + self.rng.within(1_000, 60_000);
                 self.show(node, header, opened, Vec::new(), true);
             }
             Trick::BadVersion => {

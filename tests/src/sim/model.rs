@@ -7,13 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use dronechain_chain_spec::difficulty::next_bits;
-use dronechain_chain_spec::governance::Governance;
+use dronechain_chain_spec::governance::{Governance, Planned};
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::header::Header;
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::merkle;
 use dronechain_chain_spec::registry::{Commitments, Entry, Role};
-use dronechain_chain_spec::spec::ChainSpec;
+use dronechain_chain_spec::spec::{AdminSet, ChainSpec};
 use dronechain_chain_spec::target::{Bits, Target};
 use dronechain_chain_spec::transaction::{Action, AnchorKind, Sender, Transaction};
 
@@ -146,6 +146,9 @@ impl Model {
             if let Action::Revoke { key, .. } = transaction.action {
                 self.revoked.insert(Sender::Key(key));
             }
+            if let Action::Succeed { .. } = transaction.action {
+                self.revoked.insert(transaction.sender);
+            }
             let place = (transaction.sender, transaction.sequence);
             let txid = ledger.included[&place];
             if *self.taken.entry(place).or_insert(txid) != txid {
@@ -185,7 +188,8 @@ impl Model {
             Some(earlier) => {
                 let target = Target::from_bits(before.bits).expect("checked");
                 let solve_time_ms = before.time_ms.saturating_sub(*earlier);
-                next_bits(target, solve_time_ms, self.spec.parameters.block_time_ms, self.limit)
+                let block_time_ms = before.governance.tuning_at(before.height + 1).block_time_ms;
+                next_bits(target, solve_time_ms, block_time_ms, self.limit)
             }
         }
     }
@@ -254,8 +258,14 @@ impl Ledger {
         let (body, height) = (&transaction.body, self.height);
         match body.sender {
             Sender::Admins => {
-                if body.sequence != self.admins_next {
-                    return Err("admins' sequence".into());
+                let AdminSet { threshold, keys } = &self.governance.admins;
+                let places = transaction.approvals.iter().map(|approval| {
+                    keys.iter().position(|key| *key == approval.key)
+                });
+                let places: Vec<_> = places.collect();
+                let in_order = places.windows(2).all(|pair| pair[0] < pair[1]) && !places.contains(&None);
+                if body.sequence != self.admins_next || places.len() != *threshold as usize || !in_order {
+                    return Err("admins' sequence or approvals".into());
                 }
                 self.admins_next += 1;
             }
@@ -264,6 +274,7 @@ impl Ledger {
                 let role = match &body.action {
                     Action::Anchor(anchor) if anchor.kind == AnchorKind::Access => Role::Operator,
                     Action::Ready => Role::Node,
+                    Action::Succeed { .. } => row.entry.role,
                     _ => Role::Controller,
                 };
                 if row.entry.revoked.is_some() || row.entry.role != role || row.next != body.sequence {
@@ -281,11 +292,31 @@ impl Ledger {
         }
         match (&body.action, own) {
             (Action::Admit { role, key }, None) => self.admit(Entry::new(*key, *role, None, height)),
-            (Action::Enrol(enrolment), Some(owner)) => {
+            (Action::Enrol(enrolment), Some(key)) => {
+                let owner = self.line(&key);
                 self.admit(Entry::new(enrolment.device, Role::Device, Some(owner), height));
             }
+            (Action::SetParameters { parameters, height: from }, None) => {
+                if *from > height {
+                    self.governance.tuning = self.governance.tuning_at(height);
+                    self.governance.planned = Some(Planned { tuning: *parameters, height: *from });
+                }
+            }
+            (Action::SetAdmins { threshold, keys }, None) => {
+                self.governance.admins = AdminSet { threshold: *threshold, keys: keys.clone() };
+            }
+            (Action::Succeed { successor, .. }, Some(key)) => {
+                let old = self.row(&key).expect("found above").entry.clone();
+                if self.row(successor).is_none() {
+                    let ready = old.ready.map(|_| height);
+                    let line = Some(self.line(&key));
+                    self.admit(Entry { ready, ..Entry::new(*successor, old.role, line, height) });
+                    self.revoke(&key, height, None);
+                }
+            }
             (Action::Revoke { key, suspect_since }, None) => self.revoke(key, *suspect_since, None),
-            (Action::RevokeDevice { device, suspect_since }, Some(owner)) => {
+            (Action::RevokeDevice { device, suspect_since }, Some(key)) => {
+                let owner = self.line(&key);
                 self.revoke(device, *suspect_since, Some(owner));
             }
             (Action::Ready, Some(key)) => {
@@ -305,11 +336,16 @@ impl Ledger {
         }
     }
 
+    /// The first of a key and those that it succeeded.
+    fn line(&self, key: &PublicKey) -> PublicKey {
+        self.row(key).and_then(|row| row.entry.owner).unwrap_or(*key)
+    }
+
     fn revoke(&mut self, key: &PublicKey, suspect_since: u64, owner: Option<PublicKey>) {
         let height = self.height;
         if let Some(row) = self.row_mut(key)
             && row.entry.revoked.is_none()
-            && (owner.is_none() || row.entry.owner == owner)
+            && (owner.is_none() || row.entry.role == Role::Device && row.entry.owner == owner)
         {
             row.entry.revoked = Some(height);
             row.entry.suspect_since = Some(suspect_since.min(height));

@@ -45,6 +45,12 @@ pub(super) enum Fault {
     RevokeController(usize),
     /// The admins are of two minds: on either side they revoke nodes of the other, so that both go on.
     Schism,
+    /// The admins change the block time, some blocks later.
+    Retune(u64),
+    /// The admins change their own number and order.
+    NewAdmins,
+    /// A controller's key gives way to a new one.
+    Succeed(usize),
     /// The admins admit a node that the chain spec does not name; it announces itself then.
     Admit(usize),
     /// All of this ends, liars are honest from now on.
@@ -92,8 +98,8 @@ pub(super) struct Plan {
 }
 
 /// Kinds of fault that are drawn from.
-const KINDS: [&str; 10] = [
-    "partition", "one-way", "cut", "crash", "slow-disk", "clock", "power", "admission", "revocation", "liar",
+const KINDS: [&str; 12] = [
+    "partition", "one-way", "cut", "crash", "slow-disk", "clock", "power", "admission", "revocation", "liar", "parameters", "succession",
 ];
 
 impl Plan {
@@ -116,7 +122,7 @@ impl Plan {
             named,
             liars: BTreeSet::new(),
             astray: BTreeSet::new(),
-            links: links(nodes, rng),
+            links: links(nodes, deep, rng),
             weather: Weather {
                 delay_ms: rng.within(5, 200),
                 jitter_ms: rng.within(1, 100),
@@ -263,6 +269,18 @@ impl Plan {
                     self.faults.push((end, Fault::Power { node, percent: 100 }));
                 }
             }
+            "parameters" => {
+                let block_time_ms = rng.pick(&[2_500, 4_000, 6_000]);
+                self.faults.push((at, Fault::Retune(block_time_ms)));
+            }
+            "succession" => {
+                let fault = if rng.chance(20) {
+                    Fault::NewAdmins
+                } else {
+                    Fault::Succeed(rng.index(self.controllers))
+                };
+                self.faults.push((at, fault));
+            }
             // Liars act by themselves.
             _ => {}
         }
@@ -274,7 +292,7 @@ fn signed(ms: u64) -> i64 {
 }
 
 /// A ring, so that all are reached, with chords; few nodes are connected each to each.
-fn links(nodes: usize, rng: &mut Rng) -> BTreeSet<(usize, usize)> {
+fn links(nodes: usize, all: bool, rng: &mut Rng) -> BTreeSet<(usize, usize)> {
     let mut links = BTreeSet::new();
     let mut join = |a: usize, b: usize| {
         if a != b {
@@ -283,7 +301,7 @@ fn links(nodes: usize, rng: &mut Rng) -> BTreeSet<(usize, usize)> {
     };
     for node in 0..nodes {
         join(node, (node + 1) % nodes);
-        if nodes <= 6 {
+        if all || nodes <= 6 {
             (0..nodes).for_each(|other| join(node, other));
         } else {
             join(node, rng.index(nodes));
