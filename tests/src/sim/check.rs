@@ -168,7 +168,7 @@ impl World {
             let whole = tables.has_block(&at);
             drop(tables);
             let final_ = self.plan.finality_depth;
-            if final_ > 0 && tip.height - fork > final_ {
+            if whole && final_ > 0 && tip.height - fork > final_ {
                 // Refused; if an operator changes sides, peers tell of it again.
                 self.nodes[node].watch.rivals.remove(&rival);
             } else if whole {
