@@ -341,6 +341,10 @@ impl<V: View> Core<V> {
             self.witness_transactions(block, &finished.returned)?;
         }
         self.return_to_pool(finished.returned)?;
+        if disconnected > 0 {
+            // What left the old chain too deep may be near to the new one.
+            self.finality.forgive();
+        }
         self.branches.tip_moved(&self.ledger, self.tip.hash, self.tip.height, self.tip.work)?;
         let (hash, height) = (self.tip.hash, self.tip.height);
         self.hold(Action::TipMoved { hash, height, disconnected });

@@ -39,6 +39,11 @@ impl Finality {
         self.refused.contains(head)
     }
 
+    /// Refused heads are looked at anew when peers tell of them.
+    pub(super) fn forgive(&mut self) {
+        self.refused.clear();
+    }
+
     pub(super) const fn rivals(&self) -> &BTreeMap<Hash256, Rival> {
         &self.rivals
     }

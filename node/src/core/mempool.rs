@@ -39,6 +39,16 @@ pub(super) enum Origin {
     Returned,
 }
 
+/// Whether what a transaction that was taken in once is refused for may change by blocks before its own: after
+/// a reorganisation its sender may be about to be admitted again, or the admins who approved it elected.
+pub(super) fn may_hold_later(state: &State, transaction: &CheckedTransaction, error: &TxError) -> bool {
+    match error {
+        TxError::SenderUnknown { .. } => true,
+        TxError::AdminApprovals { .. } => transaction.body().sequence > state.admins.next_sequence,
+        _ => false,
+    }
+}
+
 struct Waiting {
     transaction: CheckedTransaction,
     gossiped_ms: u64,
@@ -96,9 +106,7 @@ impl Mempool {
     pub(super) fn prune(&mut self, state: &State) -> Vec<(Sender, u64)> {
         let stale = |waiting: &Waiting| match state.check_sender(&waiting.transaction) {
             Ok(expected) => waiting.transaction.body().sequence < expected,
-            // After a reorganisation its sender may be about to be admitted again.
-            Err(TxError::SenderUnknown { .. }) => false,
-            Err(_) => true,
+            Err(error) => !may_hold_later(state, &waiting.transaction, &error),
         };
         let gone: Vec<_> =
             self.waiting.iter().filter(|(_, waiting)| stale(waiting)).map(|(key, _)| *key).collect();

@@ -318,6 +318,10 @@ impl<V: View> Core<V> {
                 .map_err(|error| ViewError(format!("stored transaction {key:?}: {error}")))?;
             match self.pool.admission(&self.state, &checked, Origin::Returned) {
                 Ok(Admission::New) => self.pool.insert(checked, self.now_ms),
+                // It was kept for a sender that a later block admits, and still is.
+                Err(SubmitError::Rule(error)) if self.may_hold_later(&checked, &error) => {
+                    self.pool.insert(checked, self.now_ms);
+                }
                 Ok(Admission::Here | Admission::Past(_)) | Err(_) => {
                     self.ledger.pending.pool.insert(key, None);
                 }
@@ -341,12 +345,17 @@ impl<V: View> Core<V> {
             };
             let admission = self.pool.admission(&self.state, &checked, Origin::Returned);
             // Its sender's admission may have left with the same blocks, and comes back before it.
-            let waits = matches!(admission, Err(SubmitError::Rule(TxError::SenderUnknown { .. })));
+            let waits =
+                matches!(&admission, Err(SubmitError::Rule(error)) if self.may_hold_later(&checked, error));
             if body_here && (waits || matches!(admission, Ok(Admission::New))) {
                 self.enter_pool(checked);
             }
         }
         Ok(())
+    }
+
+    fn may_hold_later(&self, transaction: &CheckedTransaction, error: &TxError) -> bool {
+        super::mempool::may_hold_later(&self.state, transaction, error)
     }
 
     /// Gossip reaches nobody who was not there: what waits long is told again.
