@@ -44,7 +44,9 @@ impl World {
     fn state(&mut self, node: usize, hash: &Hash256) -> Result<Rc<Ledger>, Violation> {
         match self.model.ledger(hash) {
             Some(Ok(ledger)) => Ok(ledger),
-            Some(Err(why)) => Err(self.violation("model", node, format!("active block {hash} is invalid: {why}"))),
+            Some(Err(why)) => {
+                Err(self.violation("model", node, format!("active block {hash} is invalid: {why}")))
+            }
             None => Err(self.violation("model", node, format!("active block {hash} is not stored"))),
         }
     }
@@ -77,7 +79,8 @@ impl World {
             let bytes = work.to_be_bytes();
             let work = u128::from_be_bytes(*bytes.last_chunk().expect("32 bytes"));
             if (work, height) != (ledger.work, ledger.height) {
-                let why = format!("work {work} at {height}, by the model {} at {}", ledger.work, ledger.height);
+                let why =
+                    format!("work {work} at {height}, by the model {} at {}", ledger.work, ledger.height);
                 return Err(self.violation("model", node, why));
             }
             self.check_state(node, &ledger)?;
@@ -191,7 +194,8 @@ impl World {
         misbehaviour: Misbehaviour,
     ) -> Result<(), Violation> {
         self.tally.count("evidence", &format!("{misbehaviour:?}"));
-        let honest_node = |key: &PublicKey| self.nodes.iter().any(|node| node.public == *key && node.is_honest());
+        let honest_node =
+            |key: &PublicKey| self.nodes.iter().any(|node| node.public == *key && node.is_honest());
         let honest_client = |key: &PublicKey| {
             let found = self.clients.iter().find(|client| client.key() == Some(*key));
             found.is_some_and(|client| !client.equivocates)
@@ -201,9 +205,11 @@ impl World {
                 self.tally.count("evidence", "two blocks of an honest miner");
                 Ok(())
             }
-            Misbehaviour::TwoTransactions if offenders.iter().any(honest_client) => {
-                Err(self.violation("evidence", node, format!("{misbehaviour:?} of {offenders:?}, who is honest")))
-            }
+            Misbehaviour::TwoTransactions if offenders.iter().any(honest_client) => Err(self.violation(
+                "evidence",
+                node,
+                format!("{misbehaviour:?} of {offenders:?}, who is honest"),
+            )),
             Misbehaviour::TwoBlocks | Misbehaviour::TwoTransactions => Ok(()),
         }
     }
@@ -275,7 +281,12 @@ impl World {
         admitted.map(|(at, node)| (at, node.disk.tables().tip.0)).collect()
     }
 
-    fn still_apart(&mut self, healed_ms: u64, highest: u64, tips: &[(usize, Hash256)]) -> Result<(), Violation> {
+    fn still_apart(
+        &mut self,
+        healed_ms: u64,
+        highest: u64,
+        tips: &[(usize, Hash256)],
+    ) -> Result<(), Violation> {
         let late = self.highest() > highest + CONVERGE_BLOCKS || self.now_ms > healed_ms + CONVERGE_MS;
         if self.plan.deep && !self.ending.overridden {
             let told = self.now_ms > healed_ms + DEEP_MS;
@@ -349,7 +360,8 @@ impl World {
         if self.now_ms > since_ms + INCLUDE_MS {
             let (sender, sequence) = open[0];
             let next = ledger.next(&sender);
-            let why = format!("{} promised are not included, {sender:?} {sequence}, next {next:?}", open.len());
+            let why =
+                format!("{} promised are not included, {sender:?} {sequence}, next {next:?}", open.len());
             return Err(self.violation("inclusion", node, why));
         }
         Ok(())

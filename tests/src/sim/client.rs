@@ -315,8 +315,7 @@ impl World {
                 return;
             }
             let succeeds = std::mem::take(&mut self.clients[client].is_to_succeed);
-            let (action, body) =
-                if succeeds { (self.succession(client), None) } else { self.action(client) };
+            let (action, body) = if succeeds { (self.succession(client), None) } else { self.action(client) };
             let chain_id = self.checks.network.chain_id;
             let it = &mut self.clients[client];
             let sequence = it.next;
@@ -344,8 +343,13 @@ impl World {
                     (Action::RevokeDevice { device, suspect_since: 2 }, None)
                 }
                 2 => {
-                    let anchor =
-                        Anchor { kind: AnchorKind::Data, root: Hash256::ZERO, leaf_count: 0, first_time: 0, last_time: 0 };
+                    let anchor = Anchor {
+                        kind: AnchorKind::Data,
+                        root: Hash256::ZERO,
+                        leaf_count: 0,
+                        first_time: 0,
+                        last_time: 0,
+                    };
                     (Action::Anchor(anchor), None)
                 }
                 3 | 4 => self.anchor(AnchorKind::Command),
@@ -418,7 +422,13 @@ impl World {
     }
 
     /// An answer reached a client.
-    pub(super) fn replied(&mut self, client: usize, at: usize, node: usize, heard: Heard) -> Result<(), Violation> {
+    pub(super) fn replied(
+        &mut self,
+        client: usize,
+        at: usize,
+        node: usize,
+        heard: Heard,
+    ) -> Result<(), Violation> {
         let honest_node = self.nodes[node].is_honest();
         let (sender, equivocates) = (self.clients[client].sender, self.clients[client].equivocates);
         let sub = &mut self.clients[client].subs[at];

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use dronechain_chain_spec::block::Block;
-use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::evidence::Evidence;
+use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::header::SignedHeader;
 use dronechain_chain_spec::key::{PublicKey, Signature};
 use dronechain_chain_spec::limits::{BLOCKS_PER_MESSAGE, HEADERS_PER_MESSAGE, LOCATOR_MAX};

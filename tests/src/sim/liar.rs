@@ -13,9 +13,7 @@ use dronechain_chain_spec::link::{Link, Shown};
 use dronechain_chain_spec::merkle;
 use dronechain_chain_spec::registry::{Commitments, Role};
 use dronechain_chain_spec::target::{Bits, Work};
-use dronechain_chain_spec::transaction::{
-    Action, Anchor, AnchorKind, Sender, Transaction, TransactionBody,
-};
+use dronechain_chain_spec::transaction::{Action, Anchor, AnchorKind, Sender, Transaction, TransactionBody};
 use dronechain_chain_spec::wire::{Request, Response, Status};
 
 use super::message::{Gossip, News, Packet};
@@ -127,8 +125,11 @@ impl World {
         }
         match (request, &mut response) {
             (Request::Status, Response::Status(status)) if liar.boasts => {
-                *status =
-                    Status { tip: Hash256([0xee; 32]), work: Work::from_be_bytes([0x0f; 32]), ..status.clone() };
+                *status = Status {
+                    tip: Hash256([0xee; 32]),
+                    work: Work::from_be_bytes([0x0f; 32]),
+                    ..status.clone()
+                };
             }
             (Request::Status, Response::Status(status)) => {
                 if let Some(last) = liar.lure.last() {
@@ -309,7 +310,12 @@ impl World {
     }
 
     /// The header of a block behind `before`, as an honest node would make it.
-    fn header(&self, node: usize, before: &Ledger, transactions: &[Transaction]) -> Result<(Header, Commitments), String> {
+    fn header(
+        &self,
+        node: usize,
+        before: &Ledger,
+        transactions: &[Transaction],
+    ) -> Result<(Header, Commitments), String> {
         let after = before.follow(transactions)?;
         let txids: Vec<_> = transactions.iter().map(Transaction::txid).collect();
         let opened = after.commitments();
@@ -442,7 +448,13 @@ impl World {
         }
         let key = self.nodes[node].key.clone();
         let own = Sender::Key(self.nodes[node].public);
-        let anchor = Anchor { kind: AnchorKind::Data, root: Hash256::ZERO, leaf_count: 0, first_time: 0, last_time: 0 };
+        let anchor = Anchor {
+            kind: AnchorKind::Data,
+            root: Hash256::ZERO,
+            leaf_count: 0,
+            first_time: 0,
+            last_time: 0,
+        };
         let device = PublicKey::of(&key);
         for (sender, action) in [
             (own, Action::Anchor(anchor.clone())),

@@ -142,7 +142,8 @@ impl Model {
     }
 
     fn remember(&mut self, ledger: &Ledger) {
-        for transaction in self.blocks[&ledger.hash].transactions.iter().map(|transaction| &transaction.body) {
+        for transaction in self.blocks[&ledger.hash].transactions.iter().map(|transaction| &transaction.body)
+        {
             if let Action::Revoke { key, .. } = transaction.action {
                 self.revoked.insert(Sender::Key(key));
             }
@@ -259,9 +260,10 @@ impl Ledger {
         match body.sender {
             Sender::Admins => {
                 let AdminSet { threshold, keys } = &self.governance.admins;
-                let places = transaction.approvals.iter().map(|approval| {
-                    keys.iter().position(|key| *key == approval.key)
-                });
+                let places = transaction
+                    .approvals
+                    .iter()
+                    .map(|approval| keys.iter().position(|key| *key == approval.key));
                 let places: Vec<_> = places.collect();
                 let in_order = places.windows(2).all(|pair| pair[0] < pair[1]) && !places.contains(&None);
                 if body.sequence != self.admins_next || places.len() != *threshold as usize || !in_order {

@@ -82,7 +82,11 @@ impl World {
         self.tally.count(group, &name);
         self.tally.count("events", "penalties");
         if self.nodes[other].is_honest() {
-            return Err(self.violation("penalty", node, format!("honest node {other} is penalised: {fault}")));
+            return Err(self.violation(
+                "penalty",
+                node,
+                format!("honest node {other} is penalised: {fault}"),
+            ));
         }
         let faults = self.nodes[node].faults.entry(other).or_default();
         *faults += 1;
@@ -115,7 +119,13 @@ impl World {
         self.groups[from] == self.groups[to] && !self.one_way.contains(&(from, to))
     }
 
-    pub(super) fn deliver(&mut self, from: usize, to: usize, peer: Peer, packet: Packet) -> Result<(), Violation> {
+    pub(super) fn deliver(
+        &mut self,
+        from: usize,
+        to: usize,
+        peer: Peer,
+        packet: Packet,
+    ) -> Result<(), Violation> {
         if !self.nodes[to].peers.contains_key(&peer) || !self.is_open(from, to) {
             self.tally.count("messages", "cut off");
             return Ok(());
@@ -143,7 +153,13 @@ impl World {
         }
     }
 
-    pub(super) fn hear(&mut self, from: usize, to: usize, peer: Peer, gossip: Gossip) -> Result<(), Violation> {
+    pub(super) fn hear(
+        &mut self,
+        from: usize,
+        to: usize,
+        peer: Peer,
+        gossip: Gossip,
+    ) -> Result<(), Violation> {
         let it = &mut self.nodes[to];
         if it.seen.insert(gossip.id, self.now_ms).is_some() {
             return Ok(());

@@ -99,7 +99,18 @@ pub(super) struct Plan {
 
 /// Kinds of fault that are drawn from.
 const KINDS: [&str; 12] = [
-    "partition", "one-way", "cut", "crash", "slow-disk", "clock", "power", "admission", "revocation", "liar", "parameters", "succession",
+    "partition",
+    "one-way",
+    "cut",
+    "crash",
+    "slow-disk",
+    "clock",
+    "power",
+    "admission",
+    "revocation",
+    "liar",
+    "parameters",
+    "succession",
 ];
 
 impl Plan {
@@ -240,8 +251,13 @@ impl Plan {
                 self.faults.push((at, Fault::Cut(a, b)));
             }
             "crash" => {
-                let when =
-                    rng.pick(&[CrashAt::Now, CrashAt::Commit, CrashAt::Synced, CrashAt::Answer, CrashAt::Answer]);
+                let when = rng.pick(&[
+                    CrashAt::Now,
+                    CrashAt::Commit,
+                    CrashAt::Synced,
+                    CrashAt::Answer,
+                    CrashAt::Answer,
+                ]);
                 self.faults.push((at, Fault::Crash { node, at: when, down_ms: rng.within(200, 40_000) }));
             }
             "slow-disk" => {

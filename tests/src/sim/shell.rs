@@ -131,12 +131,7 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn answered(
-        &mut self,
-        node: usize,
-        ticket: Ticket,
-        result: Result<Submitted, SubmitError>,
-    ) {
+    pub(super) fn answered(&mut self, node: usize, ticket: Ticket, result: Result<Submitted, SubmitError>) {
         let Some((client, at)) = self.nodes[node].tickets.remove(&ticket) else { return };
         let sub = &self.clients[client].subs[at];
         let key = (sub.transaction.body.sender, sub.transaction.body.sequence);

@@ -31,21 +31,62 @@ const INITIAL_WORK: f64 = 64.0;
 
 /// What happens next.
 pub(super) enum What {
-    Tick { node: usize, life: u64 },
-    Deliver { from: usize, to: usize, peer: Peer, packet: Box<Packet> },
-    Timeout { node: usize, peer: Peer, id: RequestId },
+    Tick {
+        node: usize,
+        life: u64,
+    },
+    Deliver {
+        from: usize,
+        to: usize,
+        peer: Peer,
+        packet: Box<Packet>,
+    },
+    Timeout {
+        node: usize,
+        peer: Peer,
+        id: RequestId,
+    },
     /// To a node's core.
-    Tell { node: usize, life: u64, event: Box<Event> },
-    Synced { node: usize, life: u64 },
-    Found { node: usize, draw: u64 },
-    Crash { node: usize, down_ms: u64 },
-    Start { node: usize },
+    Tell {
+        node: usize,
+        life: u64,
+        event: Box<Event>,
+    },
+    Synced {
+        node: usize,
+        life: u64,
+    },
+    Found {
+        node: usize,
+        draw: u64,
+    },
+    Crash {
+        node: usize,
+        down_ms: u64,
+    },
+    Start {
+        node: usize,
+    },
     /// One side notices that a connection is gone.
-    Gone { node: usize, peer: Peer },
+    Gone {
+        node: usize,
+        peer: Peer,
+    },
     Client(usize),
-    Submit { client: usize, at: usize, node: usize },
-    Reply { client: usize, at: usize, node: usize, heard: Box<Heard> },
-    Lie { node: usize },
+    Submit {
+        client: usize,
+        at: usize,
+        node: usize,
+    },
+    Reply {
+        client: usize,
+        at: usize,
+        node: usize,
+        heard: Box<Heard>,
+    },
+    Lie {
+        node: usize,
+    },
     Fault(Box<Fault>),
     Upkeep,
 }
