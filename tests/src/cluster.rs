@@ -150,9 +150,18 @@ impl Cluster {
 
     /// Resident memory of node `i`, in bytes.
     pub fn resident_bytes(&self, i: usize) -> u64 {
+        self.memory_bytes(i, "VmRSS:")
+    }
+
+    /// The most that node `i` ever had resident, in bytes.
+    pub fn resident_peak_bytes(&self, i: usize) -> u64 {
+        self.memory_bytes(i, "VmHWM:")
+    }
+
+    fn memory_bytes(&self, i: usize, name: &str) -> u64 {
         let id = self.nodes[i].as_ref().expect("the node runs").process.id();
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("a running process");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux tells it");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("Linux tells it");
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
     }
 

@@ -12,12 +12,13 @@ use dronechain_chain_spec::spec::ChainSpec;
 use dronechain_chain_spec::state::{Draft, State};
 use dronechain_chain_spec::target::{Target, Work};
 use dronechain_chain_spec::transaction::Transaction;
-use dronechain_node::core::view::{Changes, Connected, Moved, Stage, StateChanges, StoredHeader};
+use dronechain_node::core::view::{BatchId, Changes, Connected, Moved, Stage, StoredHeader};
 use dronechain_node::p2p::{self, P2p};
 use dronechain_node::store::{Options, Store};
 use tokio::sync::{mpsc, watch};
 
 /// A chain in the making, valid but for what the test puts into it.
+#[derive(Clone)]
 pub struct Forge {
     spec: ChainSpec,
     state: State,
@@ -81,7 +82,7 @@ impl Forge {
             self.changes.shown.insert(hash, shown.collect());
             self.roster = hash;
         }
-        let (undo, _) = self.state.advance(&delta, hash);
+        let (undo, completed) = self.state.advance(&delta, hash);
         self.work = self.work.saturating_add(target.work());
         let stored = StoredHeader {
             signed,
@@ -98,8 +99,26 @@ impl Forge {
         self.changes.blocks.insert(hash, transactions.clone());
         let outcomes = outcomes.into_iter().cycle().take(transactions.len()).collect();
         self.changes.connected.push(Moved { hash, height, transactions, outcomes });
-        self.changes.state = StateChanges { tip: Some((hash, height)), ..StateChanges::default() };
+        let nodes = completed.into_iter().map(|node| ((node.level, node.position), node.hash));
+        self.changes.history_nodes.extend(nodes);
+        let state = &mut self.changes.state;
+        let registry = &self.state.registry;
+        state.accounts.extend(delta.changes.keys().map(|place| (*place, registry.at(*place).cloned())));
+        state.admins = delta.admins.or(state.admins.take());
+        state.history = Some(self.state.history.clone());
+        state.tip = Some((hash, height));
         self.tip = header;
+    }
+
+    /// Serves the batch of these leaves too; an anchor in some block commits to it.
+    pub fn body(&mut self, leaves: Vec<Hash256>) {
+        let leaf_count = u32::try_from(leaves.len()).expect("few");
+        self.changes.bodies.insert(BatchId { root: merkle::root(&leaves), leaf_count }, leaves);
+    }
+
+    /// Writes the blocks made since the last time into `store`, as a node that connected them would.
+    pub fn write(&mut self, store: &Store) {
+        store.commit(&std::mem::take(&mut self.changes)).expect("a commit");
     }
 
     /// Keeps the headers and loses the blocks: they are announced and never delivered.
@@ -110,6 +129,11 @@ impl Forge {
     /// Hash of the last block.
     pub fn tip(&self) -> Hash256 {
         self.tip.hash()
+    }
+
+    /// Blocks on the genesis block.
+    pub fn height(&self) -> usize {
+        usize::try_from(self.tip.height).expect("few blocks")
     }
 
     /// Serves the chain to the peer at `victim` under `identity`; ends when dropped.

@@ -4,17 +4,13 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
-/// A program that the workspace builds, beside the test's own binary.
+/// A program that the workspace builds: a test lies in the folder below, a bench beside it.
 pub fn program(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a test knows its own binary");
-    let folder = test.ancestors().nth(2).expect("tests lie in release/deps").to_owned();
-    let path = folder.join(name);
-    assert!(
-        path.exists(),
-        "{} is not built; run scripts/test, or cargo build --release --workspace",
-        path.display()
-    );
-    path
+    let own = std::env::current_exe().expect("a program knows its own binary");
+    let path = own.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|path| path.exists());
+    path.unwrap_or_else(|| {
+        panic!("{name} is not built; run scripts/test, or cargo build --release --workspace")
+    })
 }
 
 /// A running program, killed at the end of the test at the latest.

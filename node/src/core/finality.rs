@@ -87,6 +87,10 @@ impl<V: View> Core<V> {
     /// A chain with less work than ours that leaves it below the finality depth: its nodes see ours as we
     /// see theirs. A minority cannot make one: it has as many blocks as only a majority makes.
     pub(super) fn watch_rival(&mut self, head: Hash256) -> Result<(), ViewError> {
+        if self.branches.best().is_some_and(|best| best.head() == head && best.fork == self.tip.height) {
+            // It extends ours: a node that syncs sees thousands such headers at once.
+            return Ok(());
+        }
         let Some((fork, path)) = branch::walk(&self.ledger, head, WALK_MAX)? else {
             return Ok(());
         };

@@ -44,7 +44,9 @@ impl<V: View> Core<V> {
         if height < lowest {
             return Ok(());
         }
-        self.witness.made = self.witness.made.split_off(&(lowest, PublicKey([0; 32])));
+        while self.witness.made.first_key_value().is_some_and(|((made, _), _)| *made < lowest) {
+            self.witness.made.pop_first();
+        }
         let earlier = *self.witness.made.entry((height, miner)).or_insert(header.hash());
         if earlier != header.hash() {
             let earlier = self.ledger.known(&earlier)?.signed;

@@ -17,7 +17,7 @@ use dronechain_chain_spec::wire::{Request, Response};
 use libp2p::PeerId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use super::limits::CHECK_BATCH;
+use super::limits::{CHECK_BATCH, PART_MIN};
 use super::task::Report;
 use crate::core::event::{Answer, CheckedBody, Event, Fault, GossipId, Peer, RequestId};
 use crate::core::view::BatchId;
@@ -91,7 +91,7 @@ pub(super) async fn run(checks: Arc<Checks>, peer: Peer, source: PeerId, mut ite
         let shared = checks.clone();
         let work = move || {
             let _turn = turn;
-            batch.into_iter().map(|item| check(item, peer, &shared.network)).collect::<Vec<_>>()
+            batch.into_iter().map(|item| check(item, peer, &shared)).collect::<Vec<_>>()
         };
         let Ok(checked) = tokio::task::spawn_blocking(work).await else { return };
         for checked in checked {
@@ -110,7 +110,8 @@ pub(super) async fn run(checks: Arc<Checks>, peer: Peer, source: PeerId, mut ite
     let _ = checks.events.send(Event::Closed(peer)).await;
 }
 
-fn check(item: Item, peer: Peer, network: &Network) -> Result<Event, Invalid> {
+fn check(item: Item, peer: Peer, checks: &Checks) -> Result<Event, Invalid> {
+    let network = &checks.network;
     match item {
         Item::Transaction(Gossiped { gossip, data, room: _room }) => {
             let checked = codec::decode::<Transaction>(&data)
@@ -129,7 +130,7 @@ fn check(item: Item, peer: Peer, network: &Network) -> Result<Event, Invalid> {
             }
         }
         Item::Answer { id: request, request: asked, bytes } => {
-            Ok(match check_answer(&asked, &bytes, network) {
+            Ok(match check_answer(&asked, &bytes, network, &checks.parallel) {
                 Ok(answer) => Event::Answered { peer, request, answer },
                 Err(fault) => Event::RequestFailed { peer, request, fault: Some(fault) },
             })
@@ -138,12 +139,17 @@ fn check(item: Item, peer: Peer, network: &Network) -> Result<Event, Invalid> {
     }
 }
 
-fn check_answer(asked: &Request, bytes: &[u8], network: &Network) -> Result<Answer, Fault> {
+fn check_answer(
+    asked: &Request,
+    bytes: &[u8],
+    network: &Network,
+    parallel: &Semaphore,
+) -> Result<Answer, Fault> {
     let response = codec::decode(bytes).map_err(|error| Fault::Undecodable(error.to_string()))?;
     match (asked, response) {
         (Request::Status, Response::Status(status)) => Ok(Answer::Status(status)),
         (Request::Headers { .. }, Response::Headers(headers)) => {
-            Ok(Answer::Headers(check_headers(headers, network)?))
+            Ok(Answer::Headers(check_headers(headers, network, parallel)?))
         }
         (Request::Blocks { hashes }, Response::Blocks(blocks)) => {
             Ok(Answer::Blocks(check_blocks(hashes, blocks, network)?))
@@ -160,11 +166,33 @@ fn check_answer(asked: &Request, bytes: &[u8], network: &Network) -> Result<Answ
     }
 }
 
-fn check_headers(links: Vec<Link>, network: &Network) -> Result<Vec<CheckedLink>, Fault> {
+/// Checkers that nobody else needs at the moment take a part each: a node that syncs waits for this.
+fn check_headers(
+    mut links: Vec<Link>,
+    network: &Network,
+    parallel: &Semaphore,
+) -> Result<Vec<CheckedLink>, Fault> {
     if links.len() > HEADERS_PER_MESSAGE {
         return Err(Fault::Unasked);
     }
-    links.into_iter().map(|link| link.check(network).map_err(Fault::Header)).collect()
+    let helpers = links.len() / PART_MIN;
+    let turns: Vec<_> = (0..helpers).map_while(|_| parallel.try_acquire().ok()).collect();
+    let size = links.len().div_ceil(turns.len() + 1).max(1);
+    let mut parts = Vec::new();
+    while links.len() > size {
+        parts.push(links.split_off(links.len() - size));
+    }
+    let check = |links: Vec<Link>| -> Result<Vec<CheckedLink>, Fault> {
+        links.into_iter().map(|link| link.check(network).map_err(Fault::Header)).collect()
+    };
+    std::thread::scope(|scope| {
+        let others: Vec<_> = parts.into_iter().rev().map(|part| scope.spawn(move || check(part))).collect();
+        let mut checked = check(links)?;
+        for other in others {
+            checked.append(&mut other.join().expect("checks do not panic")?);
+        }
+        Ok(checked)
+    })
 }
 
 /// Blocks must be among those asked for, in that order; some may be left out.
@@ -194,7 +222,7 @@ mod tests {
     use super::*;
 
     fn answered(asked: &Request, response: &Response) -> Result<Answer, Fault> {
-        check_answer(asked, &codec::encode(response), &testing::spec(1).network())
+        check_answer(asked, &codec::encode(response), &testing::spec(1).network(), &Semaphore::new(1))
     }
 
     #[test]
@@ -212,9 +240,12 @@ mod tests {
         let (chain_id, tip) = (network.chain_id, network.chain_id);
         let status = Status { chain_id, tip, height: 0, work: Work::ZERO, time_ms: 1 };
         let mut bytes = codec::encode(&Response::Status(status.clone()));
-        assert_eq!(check_answer(&Request::Status, &bytes, &network), Ok(Answer::Status(status)));
+        assert_eq!(
+            check_answer(&Request::Status, &bytes, &network, &Semaphore::new(1)),
+            Ok(Answer::Status(status))
+        );
         bytes.push(0);
-        let refused = check_answer(&Request::Status, &bytes, &network);
+        let refused = check_answer(&Request::Status, &bytes, &network, &Semaphore::new(1));
         assert!(matches!(refused, Err(Fault::Undecodable(_))), "{refused:?}");
     }
 

@@ -68,6 +68,8 @@ pub(super) const GOSSIP_FORGET: Duration = Duration::from_secs(60);
 pub(super) const INBOX: usize = GOSSIP_PER_PEER_MAX + 4 * REQUESTS_PER_PEER_MAX;
 /// Items that are checked in one go.
 pub(super) const CHECK_BATCH: usize = 32;
+/// Headers that are worth a check of their own: about 10 ms of signatures.
+pub(super) const PART_MIN: usize = 128;
 /// Commands that wait for the swarm's task.
 pub(super) const COMMANDS: usize = 1024;
 /// Reports of checks and services that wait for the swarm's task.
