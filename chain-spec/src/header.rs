@@ -11,7 +11,6 @@ use crate::difficulty::next_bits;
 use crate::hash::{Hash256, sha256d};
 use crate::key::{PublicKey, Purpose, Signature, SigningKey, sign};
 use crate::limits::{BLOCK_TXS_MAX, FUTURE_BLOCK_TIMES, FUTURE_MIN_MS};
-use crate::registry::NodeSet;
 use crate::rules::HeaderError;
 use crate::spec::Network;
 use crate::target::{Bits, BitsError, Target};
@@ -263,26 +262,6 @@ impl CheckedHeader {
         let latest = now_ms.saturating_add(future_ms(block_time_ms));
         let found = self.header().time_ms;
         if found > latest { Err(HeaderError::Future { found, latest }) } else { Ok(()) }
-    }
-
-    /// H13 to H15: the miner's turn. `nodes` is the set after this block's transactions; a key and those
-    /// that it succeeded are one miner. `miners` yields the miners before it, newest first.
-    pub fn check_miner(
-        &self,
-        nodes: &NodeSet,
-        miners: impl Iterator<Item = PublicKey>,
-    ) -> Result<(), HeaderError> {
-        let Header { miner, height, .. } = *self.header();
-        nodes.check_member(miner, height)?;
-        let spacing = nodes.spacing(height);
-        let before = usize::try_from(spacing - 1).expect("nodes are counted in u32");
-        let line = nodes.line(&miner);
-        match miners.take(before).position(|earlier| line.contains(&earlier)) {
-            Some(at) => {
-                Err(HeaderError::MinerOutOfTurn { miner, height, earlier: height - 1 - at as u64, spacing })
-            }
-            None => Ok(()),
-        }
     }
 }
 

@@ -119,6 +119,26 @@ impl NodeSet {
         if entry.may_mine(height) { Ok(()) } else { Err(HeaderError::MinerNotReady { miner, height }) }
     }
 
+    /// H13 to H15: whether it is the turn of `miner` to make the block at `height`, were this the set after it; a
+    /// key and those that it succeeded are one miner. `miners` yields the miners before it, newest first.
+    pub fn check_turn(
+        &self,
+        miner: PublicKey,
+        height: u64,
+        miners: impl Iterator<Item = PublicKey>,
+    ) -> Result<(), HeaderError> {
+        self.check_member(miner, height)?;
+        let spacing = self.spacing(height);
+        let before = usize::try_from(spacing - 1).expect("nodes are counted in u32");
+        let line = self.line(&miner);
+        match miners.take(before).position(|earlier| line.contains(&earlier)) {
+            Some(at) => {
+                Err(HeaderError::MinerOutOfTurn { miner, height, earlier: height - 1 - at as u64, spacing })
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The keys of one line of successors, `key` among them: the spacing rule counts them as one miner.
     pub fn line(&self, key: &PublicKey) -> Vec<PublicKey> {
         let line = self.entry(key).map_or(*key, Entry::line);

@@ -86,7 +86,7 @@ impl Roster {
         if found != expected {
             return Err(HeaderError::Roster { found, expected });
         }
-        header.check_miner(&roster.nodes, miners)?;
+        roster.nodes.check_turn(miner, height, miners)?;
         Ok(after)
     }
 

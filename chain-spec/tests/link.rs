@@ -312,7 +312,10 @@ fn a_change_does_not_bring_its_own_miner_along() {
     let header = link.header.check(net.chain.network()).unwrap();
     let mut draft = net.draft();
     draft.apply(&net.checked(succession[0].clone())).unwrap();
-    refused(header.check_miner(&draft.node_set(), std::iter::empty()), "H14");
+    refused(
+        draft.node_set().check_turn(header.header().miner, header.header().height, std::iter::empty()),
+        "H14",
+    );
     // Nor does its predecessor.
     refused(push(&net, honest(&net, NODES[1], &succession)), "H14");
     assert_eq!(push(&net, honest(&net, NODES[2], &succession)), Ok(()));

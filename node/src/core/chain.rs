@@ -91,7 +91,7 @@ impl<V: View> Core<V> {
         let after = match self.check_header(link, &before)? {
             Ok(after) => after,
             Err(error) => {
-                self.told_rule(&error);
+                self.tell_rule(&error);
                 return Ok(HeaderFate::Refused(error));
             }
         };
@@ -338,8 +338,8 @@ impl<V: View> Core<V> {
         for block in &finished.connected {
             self.fresh.remove(&block.hash());
             self.want_bodies(block)?;
-            self.witness_transactions(block, &finished.returned)?;
         }
+        self.witness_transactions(&finished.connected, &finished.returned)?;
         self.return_to_pool(finished.returned)?;
         if disconnected > 0 {
             // What left the old chain too deep may be near to the new one.
@@ -353,24 +353,21 @@ impl<V: View> Core<V> {
     }
 
     /// A rule that only a newer version knows is told once.
-    pub(super) fn told_rule(&mut self, error: &HeaderError) {
+    pub(super) fn tell_rule(&mut self, error: &HeaderError) {
         if let HeaderError::RuleUnknown { rule, since } = *error
-            && self.upgrade_needed.replace((rule, since)) != Some((rule, since))
+            && self.told_rule.replace((rule, since)) != Some((rule, since))
         {
             self.out.push(Action::UpgradeNeeded { rule, since });
         }
     }
 
-    /// The keys of admitted nodes that one miner has had: see [`Roster`].
+    /// Whether it is the turn of `miner` to make the next block, were `roster` the one after it.
     pub(super) fn is_turn_of(&self, miner: &PublicKey, roster: &Roster) -> Result<bool, ViewError> {
-        let height = self.tip.height + 1;
-        let line = roster.nodes.line(miner);
-        let before = usize::try_from(roster.nodes.spacing(height) - 1).expect("nodes are counted in u32");
         let mut miners = self.ledger.miners(self.tip.hash);
-        let made_one = miners.by_ref().take(before).any(|earlier| line.contains(&earlier));
+        let turn = roster.nodes.check_turn(*miner, self.tip.height + 1, &mut miners);
         match miners.fault {
             Some(error) => Err(error),
-            None => Ok(!made_one && roster.nodes.check_member(*miner, height).is_ok()),
+            None => Ok(turn.is_ok()),
         }
     }
 }

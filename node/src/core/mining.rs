@@ -60,7 +60,7 @@ impl<V: View> Core<V> {
         self.mining.given_ms = self.now_ms;
         let rules = self.state.admins.governance.check_rules(self.tip.height + 1);
         if let Err(error) = &rules {
-            self.told_rule(error);
+            self.tell_rule(error);
         }
         let behind =
             rules.is_err() || self.branches.best().is_some_and(|branch| branch.hashes.len() > BEHIND_MAX);

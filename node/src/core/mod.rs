@@ -28,6 +28,7 @@ use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::registry::Registry;
 use dronechain_chain_spec::roster::Roster;
+use dronechain_chain_spec::rules::HeaderError;
 use dronechain_chain_spec::spec::Network;
 use dronechain_chain_spec::state::State;
 use dronechain_chain_spec::target::Work;
@@ -76,8 +77,8 @@ pub struct Core<V> {
     roster: Option<(Hash256, Arc<Roster>)>,
     finality: Finality,
     witness: Witness,
-    /// A rule that only a newer version knows, and from which height.
-    upgrade_needed: Option<(u32, u64)>,
+    /// The rule that only a newer version knows which was told last, and its height.
+    told_rule: Option<(u32, u64)>,
     pool: Mempool,
     body_waits: BodyWaits,
     peers: Peers,
@@ -112,7 +113,7 @@ impl<V: View> Core<V> {
             roster: None,
             finality: Finality::new(start.rivals, start.follow),
             witness: Witness::default(),
-            upgrade_needed: None,
+            told_rule: None,
             pool: Mempool::default(),
             body_waits: BodyWaits::default(),
             peers: Peers::default(),
@@ -201,7 +202,11 @@ impl<V: View> Core<V> {
 
     /// A rule that only a newer version knows, and the height from which on it holds: this node stops there.
     pub fn upgrade_needed(&self) -> Option<(u32, u64)> {
-        self.upgrade_needed
+        let rules = self.state.admins.governance.check_rules(self.tip.height + 1);
+        match rules {
+            Err(HeaderError::RuleUnknown { rule, since }) => Some((rule, since)),
+            Ok(()) | Err(_) => None,
+        }
     }
 
     /// Height of the heaviest headers known.

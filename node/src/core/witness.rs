@@ -55,21 +55,20 @@ impl<V: View> Core<V> {
         Ok(())
     }
 
-    /// Transactions of a block that joins, against those that wait or leave with other blocks.
+    /// Transactions of blocks that join, against those that wait or leave with other blocks.
     pub(super) fn witness_transactions(
         &mut self,
-        block: &CheckedBlock,
+        connected: &[CheckedBlock],
         returned: &[Transaction],
     ) -> Result<(), ViewError> {
-        for joined in block.transactions() {
-            if let Some(waiting) = self.pool.get(joined.body().sender, joined.body().sequence) {
-                self.keep_evidence(Evidence::of_transactions(waiting.get(), joined.get()))?;
-            }
-        }
         let place = |transaction: &Transaction| (transaction.body.sender, transaction.body.sequence);
         let left: BTreeMap<(Sender, u64), _> = returned.iter().map(|left| (place(left), left)).collect();
-        for joined in block.transactions().iter().map(CheckedTransaction::get) {
-            if let Some(left) = left.get(&place(joined)) {
+        for joined in connected.iter().flat_map(CheckedBlock::transactions).map(CheckedTransaction::get) {
+            let (sender, sequence) = place(joined);
+            if let Some(waiting) = self.pool.get(sender, sequence) {
+                self.keep_evidence(Evidence::of_transactions(waiting.get(), joined))?;
+            }
+            if let Some(left) = left.get(&(sender, sequence)) {
                 self.keep_evidence(Evidence::of_transactions(left, joined))?;
             }
         }

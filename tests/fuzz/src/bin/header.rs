@@ -44,7 +44,7 @@ libfuzzer_sys::fuzz_target!(init: seeds::keep("header", seeds()), |bytes: &[u8]|
     let _ = checked.check_future(block_time_ms, d);
     let next = Target::from_bits(parent.next_bits(WORLD.network(), block_time_ms)).expect("canonical");
     assert!(next <= WORLD.network().limit);
-    let _ = checked.check_miner(&WORLD.state.roster().nodes, WORLD.blocks.iter().rev().map(|block| block.header().header().miner));
+    let _ = WORLD.state.roster().nodes.check_turn(checked.header().miner, checked.header().height, WORLD.blocks.iter().rev().map(|block| block.header().header().miner));
 });
 
 fn little_endian(bytes: &[u8]) -> u64 {
