@@ -5,14 +5,13 @@
 mod common;
 
 use dronechain_chain_spec::codec::{self, CodecError};
-use dronechain_chain_spec::governance::{Activation, Planned, Tuning};
 use dronechain_chain_spec::hash::{Hash256, sha256};
 use dronechain_chain_spec::key::{KeyError, PublicKey};
 use dronechain_chain_spec::limits::{
-    ADMINS_MAX, DEVICE_AREA_MAX, DEVICE_KIND_MAX, LEAVES_MAX, LINE_MAX, NODES_MAX, RULES_MAX, TX_BYTES_MAX,
+    ADMINS_MAX, DEVICE_AREA_MAX, DEVICE_KIND_MAX, LEAVES_MAX, RULES_MAX, TX_BYTES_MAX,
 };
-use dronechain_chain_spec::registry::{Account, Entry, Registry, Role, Roll};
-use dronechain_chain_spec::rules::{HeaderError, TxError};
+use dronechain_chain_spec::registry::{Registry, Role, Roll};
+use dronechain_chain_spec::rules::TxError;
 use dronechain_chain_spec::spec::AdminSet;
 use dronechain_chain_spec::state::{Draft, Outcome, State};
 use dronechain_chain_spec::transaction::{
@@ -20,33 +19,10 @@ use dronechain_chain_spec::transaction::{
 };
 
 use common::{
-    CONTROLLER, CONTROLLER_2, DEVICE, NODES, Net, OPERATOR, STRANGER, admin_body, admit, anchor, body,
-    digest, enrol, key, leaves, public, revoke, set_admins, set_parameters, succeed,
+    CONTROLLER, CONTROLLER_2, DEVICE, DEVICE_2, NODES, Net, OPERATOR, STRANGER, activate, admin_body, admit,
+    anchor, body, by_keys, digest, enrol, form, heartbeat, key, leaves, public, refused, revoke,
+    revoke_device, set_admins, set_parameters, succeed,
 };
-
-const DEVICE_2: u8 = 0x42;
-
-fn revoke_device(device: u8) -> Action {
-    Action::RevokeDevice { device: public(device), suspect_since: 0 }
-}
-
-const fn activate(rule: u32, height: u64) -> Action {
-    Action::Activate { rule, height }
-}
-
-fn heartbeat(kind: AnchorKind) -> Action {
-    anchor(kind, &[])
-}
-
-/// The stateless verdict.
-fn form(net: &Net, transaction: Transaction) -> Result<(), TxError> {
-    transaction.check(&net.id()).map(|_| ())
-}
-
-#[track_caller]
-fn refused<T: std::fmt::Debug>(result: Result<T, TxError>, rule: &str) {
-    assert_eq!(result.unwrap_err().rule().0, rule);
-}
 
 // The stateless rules.
 
@@ -435,230 +411,6 @@ fn check_sender_tells_the_next_sequence() {
     assert_eq!(asked(net.by(CONTROLLER, 77, heartbeat(AnchorKind::Data))), Ok(1));
     assert_eq!(asked(net.by_admins(77, revoke(CONTROLLER))), Ok(2));
     refused(asked(net.by(STRANGER, 0, heartbeat(AnchorKind::Data))), "T12");
-}
-
-// Governance.
-
-fn by_keys(net: &Net, keys: &[u8], sequence: u64, action: Action) -> Transaction {
-    let keys: Vec<_> = keys.iter().map(|byte| key(*byte)).collect();
-    admin_body(sequence, action).signed(&keys.iter().collect::<Vec<_>>(), &net.id())
-}
-
-#[test]
-fn new_admins_decide_from_the_next_transaction_on() {
-    let mut net = Net::populated(3);
-    let by = |keys: &[u8], sequence, action| net.checked(by_keys(&net, keys, sequence, action));
-    let handover = by(&[1, 3], 2, set_admins(3, &[3, 5, 6, 7]));
-    let old = by(&[1, 3], 3, admit(Role::Node, STRANGER));
-    let new = by(&[3, 6, 7], 3, admit(Role::Node, STRANGER));
-    let mut draft = net.draft();
-    refused(draft.apply(&new), "T15");
-    assert_eq!(draft.apply(&handover), Ok(Outcome::Applied));
-    // In the same block: the old set no longer, the new in its own order.
-    assert_eq!(draft.apply(&old), Err(TxError::AdminApprovals { threshold: 3 }));
-    refused(draft.apply(&by(&[6, 3, 7], 3, admit(Role::Node, STRANGER))), "T15");
-    assert_eq!(draft.apply(&new), Ok(Outcome::Applied));
-    // And behind it; the sequence goes on.
-    let both = vec![handover.get().clone(), new.get().clone()];
-    assert_eq!(net.push(NODES[1], both).unwrap(), [Outcome::Applied; 2]);
-    let admins = &net.state.admins;
-    let expected = AdminSet { threshold: 3, keys: [3, 5, 6, 7].map(public).to_vec() };
-    assert_eq!((&admins.governance.admins, admins.next_sequence), (&expected, 4));
-    refused(net.apply(by_keys(&net, &[1, 3], 4, revoke(STRANGER))), "T15");
-    assert_eq!(net.apply(by_keys(&net, &[3, 5, 6], 4, revoke(STRANGER))), Ok(Outcome::Applied));
-}
-
-#[test]
-fn planned_parameters_hold_from_their_height_and_are_replaced_before_it() {
-    let mut net = Net::populated(3);
-    let tuning = |block_time_ms| Tuning { block_time_ms, finality_depth: 7 };
-    let first = Tuning { block_time_ms: 1_000, finality_depth: 0 };
-    // At height 2: not for itself, so not at 2 nor below.
-    for height in [0, 1, 2] {
-        let late = net.by_admins(2, set_parameters(2_000, height));
-        assert_eq!(net.apply(late), Ok(Outcome::TooLate));
-    }
-    net.push(NODES[1], vec![net.by_admins(2, set_parameters(2_000, 4))]).unwrap();
-    let at = |net: &Net, height| net.state.admins.governance.tuning_at(height);
-    assert_eq!([3, 4, 5].map(|height| at(&net, height)), [first, tuning(2_000), tuning(2_000)]);
-    // Replaced at height 3, as long as it is a plan.
-    net.push(NODES[2], vec![net.by_admins(3, set_parameters(3_000, 5))]).unwrap();
-    assert_eq!([4, 5].map(|height| at(&net, height)), [first, tuning(3_000)]);
-    // One that is too late leaves the plan as it is.
-    net.push(NODES[0], vec![net.by_admins(4, set_parameters(4_000, 4))]).unwrap();
-    assert_eq!([4, 5].map(|height| at(&net, height)), [first, tuning(3_000)]);
-    assert_eq!(net.state.admins.next_sequence, 5);
-    // In force at 5: the next plan does not take it back.
-    net.push(NODES[1], vec![net.by_admins(5, set_parameters(1_500, 7))]).unwrap();
-    assert_eq!([5, 6, 7].map(|height| at(&net, height)), [tuning(3_000), tuning(3_000), tuning(1_500)]);
-    let planned = Some(Planned { tuning: tuning(1_500), height: 7 });
-    assert_eq!(net.state.admins.governance.planned, planned);
-}
-
-#[test]
-fn an_activation_is_moved_until_it_holds() {
-    let mut net = Net::populated(3);
-    for height in [0, 2] {
-        assert_eq!(net.apply(net.by_admins(2, activate(9, height))), Ok(Outcome::TooLate));
-    }
-    let two = vec![net.by_admins(2, activate(9, 4)), net.by_admins(3, activate(5, 90))];
-    assert_eq!(net.push(NODES[1], two).unwrap(), [Outcome::Applied; 2]);
-    // Put off, then brought forward to the next block: it holds at 4 and stays.
-    net.push(NODES[2], vec![net.by_admins(4, activate(9, 80)), net.by_admins(5, activate(9, 4))]).unwrap();
-    let expected = [Activation { rule: 5, height: 90 }, Activation { rule: 9, height: 4 }];
-    assert_eq!(net.state.admins.governance.activations, expected);
-    let governance = net.state.admins.governance.clone();
-    let moved = net.checked(net.by_admins(6, activate(9, 70)));
-    assert_eq!(Draft::new(&net.state, 4).apply(&moved), Ok(Outcome::TooLate));
-    assert_eq!(Draft::new(&net.state, 3).apply(&moved), Ok(Outcome::Applied));
-    // H19 from the height on and not before.
-    assert_eq!(governance.check_rules(3), Ok(()));
-    for height in [4, 5, 89] {
-        assert_eq!(governance.check_rules(height), Err(HeaderError::RuleUnknown { rule: 9, since: 4 }));
-    }
-}
-
-// Succession.
-
-#[test]
-fn a_successor_stands_for_its_predecessor() {
-    // A controller, an operator, a device, a node that is ready and one that is not.
-    let cases = [
-        (CONTROLLER, Role::Controller, Some(CONTROLLER), None, 1),
-        (OPERATOR, Role::Operator, Some(OPERATOR), None, 0),
-        (DEVICE, Role::Device, Some(CONTROLLER), None, 0),
-        (NODES[2], Role::Node, Some(NODES[2]), Some(0), 0),
-        (NODES[3], Role::Node, Some(NODES[3]), None, 0),
-    ];
-    for (old, role, owner, ready, sequence) in cases {
-        let mut net = Net::populated(3);
-        net.push(NODES[1], vec![net.by_admins(2, admit(Role::Node, NODES[3]))]).unwrap();
-        let succession = net.by(old, sequence, succeed(old, STRANGER, &net.id()));
-        // Behind it in the block the old key sends nothing, nor later.
-        let again = net.by(old, sequence + 1, succeed(old, 0x62, &net.id()));
-        let mut draft = net.draft();
-        assert_eq!(draft.apply(&net.checked(succession.clone())), Ok(Outcome::Applied));
-        let revoked = TxError::SenderRevoked { sender: public(old), height: 3 };
-        assert_eq!(draft.apply(&net.checked(again.clone())), Err(revoked.clone()));
-        net.push(NODES[0], vec![succession]).unwrap();
-        assert_eq!(net.apply(again), Err(revoked));
-
-        let entry = |byte| &net.state.registry.account(&public(byte)).unwrap().entry;
-        let expected = Entry { ready, ..Entry::new(public(STRANGER), role, owner.map(public), 3) };
-        assert_eq!(*entry(STRANGER), expected);
-        assert_eq!((entry(old).revoked, entry(old).suspect_since), (Some(3), Some(3)));
-        let line = if role == Role::Device { STRANGER } else { old };
-        assert_eq!(entry(STRANGER).line(), public(line));
-        // The successor's sequence begins anew, and its successor belongs to the same line.
-        net.push(NODES[1], vec![net.by(STRANGER, 0, succeed(STRANGER, 0x62, &net.id()))]).unwrap();
-        let entry = &net.state.registry.account(&public(0x62)).unwrap().entry;
-        assert_eq!((entry.owner, entry.ready, entry.role), (owner.map(public), ready, role));
-    }
-}
-
-#[test]
-fn a_successor_sends_in_the_same_block_and_has_the_role() {
-    let net = Net::populated(3);
-    let mut draft = net.draft();
-    let mut apply = |sender, sequence, action| draft.apply(&net.checked(net.by(sender, sequence, action)));
-    assert_eq!(apply(CONTROLLER, 1, succeed(CONTROLLER, STRANGER, &net.id())), Ok(Outcome::Applied));
-    refused(apply(CONTROLLER, 2, heartbeat(AnchorKind::Data)), "T13");
-    refused(apply(STRANGER, 1, heartbeat(AnchorKind::Data)), "T16");
-    refused(apply(STRANGER, 0, heartbeat(AnchorKind::Access)), "T14");
-    assert_eq!(apply(STRANGER, 0, heartbeat(AnchorKind::Data)), Ok(Outcome::Applied));
-}
-
-#[test]
-fn a_lines_devices_stay_its_own() {
-    let mut net = Net::populated(3);
-    let id = net.id();
-    let transactions = vec![
-        net.by_admins(2, admit(Role::Controller, CONTROLLER_2)),
-        net.by(CONTROLLER, 1, succeed(CONTROLLER, STRANGER, &id)),
-        net.by(STRANGER, 0, enrol(STRANGER, DEVICE_2, &id)),
-        net.by(DEVICE, 0, succeed(DEVICE, 0x43, &id)),
-    ];
-    net.push(NODES[1], transactions).unwrap();
-    let owner = |device| net.state.registry.account(&public(device)).unwrap().entry.owner;
-    for device in [DEVICE, DEVICE_2, 0x43] {
-        assert_eq!(owner(device), Some(public(CONTROLLER)));
-    }
-    for device in [DEVICE_2, 0x43] {
-        assert_eq!(net.apply(net.by(STRANGER, 1, revoke_device(device))), Ok(Outcome::Applied));
-        assert_eq!(net.apply(net.by(CONTROLLER_2, 0, revoke_device(device))), Ok(Outcome::NotOwned));
-    }
-    assert_eq!(net.apply(net.by(STRANGER, 1, revoke_device(DEVICE))), Ok(Outcome::RevokedBefore));
-    // A line's keys are no devices of it, though its name stands as their owner too.
-    net.push(NODES[2], vec![net.by(STRANGER, 1, succeed(STRANGER, 0x62, &id))]).unwrap();
-    for key in [CONTROLLER, STRANGER, 0x62] {
-        assert_eq!(net.apply(net.by(0x62, 0, revoke_device(key))), Ok(Outcome::NotOwned));
-    }
-}
-
-#[test]
-fn a_known_key_succeeds_nobody() {
-    let net = Net::populated(3);
-    for successor in [CONTROLLER, OPERATOR, DEVICE, NODES[1]] {
-        let mut draft = net.draft();
-        let known = net.by(CONTROLLER, 1, succeed(CONTROLLER, successor, &net.id()));
-        assert_eq!(draft.apply(&net.checked(known)), Ok(Outcome::KeyKnown));
-        // The old key goes on.
-        let next = net.by(CONTROLLER, 2, heartbeat(AnchorKind::Data));
-        assert_eq!(draft.apply(&net.checked(next)), Ok(Outcome::Applied));
-    }
-}
-
-#[test]
-fn the_roll_of_nodes_is_bounded() {
-    let net = Net::new(3);
-    let name = |at: usize| sha256(&[b"node", &at.to_le_bytes()]).0;
-    let filled = |count: usize| {
-        let mut state = net.state.clone();
-        let mut nodes = state.registry.accounts(Roll::Nodes).to_vec();
-        nodes.extend((nodes.len()..count).map(|at| Account {
-            entry: Entry::new(PublicKey(name(at)), Role::Node, None, 1),
-            next_sequence: 0,
-        }));
-        state.registry = Registry::new(nodes, Vec::new());
-        state
-    };
-    let (room, full) = (filled(NODES_MAX - 1), filled(NODES_MAX));
-    let admission = |sequence, byte| net.checked(net.by_admins(sequence, admit(Role::Node, byte)));
-    let succession = net.checked(net.by(NODES[0], 0, succeed(NODES[0], STRANGER, &net.id())));
-    let mut draft = Draft::new(&room, 1);
-    assert_eq!(draft.apply(&admission(0, NODES[3])), Ok(Outcome::Applied));
-    assert_eq!(draft.apply(&admission(1, NODES[4])), Ok(Outcome::RollFull));
-    let mut draft = Draft::new(&full, 1);
-    assert_eq!(draft.apply(&admission(0, NODES[3])), Ok(Outcome::RollFull));
-    // The old key stays in its place; accounts have a roll of their own.
-    assert_eq!(draft.apply(&succession), Ok(Outcome::RollFull));
-    assert_eq!(draft.node_set(), full.registry.node_set());
-    let other = net.checked(net.by_admins(1, admit(Role::Controller, CONTROLLER)));
-    assert_eq!(draft.apply(&other), Ok(Outcome::Applied));
-}
-
-#[test]
-fn a_nodes_line_of_successors_is_bounded() {
-    let net = Net::populated(3);
-    let line = |count: usize| {
-        let mut state = net.state.clone();
-        let mut nodes = state.registry.accounts(Roll::Nodes).to_vec();
-        nodes.extend((1..count).map(|at| {
-            let key = PublicKey(sha256(&[b"successor", &at.to_le_bytes()]).0);
-            let entry = Entry::new(key, Role::Node, Some(public(NODES[0])), 1);
-            Account { entry: Entry { revoked: Some(1), ..entry }, next_sequence: 0 }
-        }));
-        state.registry = Registry::new(nodes, Vec::new());
-        state
-    };
-    let succession = |byte| net.checked(net.by(byte, 0, succeed(byte, STRANGER, &net.id())));
-    let (room, full) = (line(LINE_MAX - 1), line(LINE_MAX));
-    assert_eq!(Draft::new(&room, 2).apply(&succession(NODES[0])), Ok(Outcome::Applied));
-    let mut draft = Draft::new(&full, 2);
-    assert_eq!(draft.apply(&succession(NODES[0])), Ok(Outcome::RollFull));
-    assert_eq!(draft.node_set(), full.registry.node_set());
-    // Another's line has its own places.
-    assert_eq!(draft.apply(&succession(NODES[1])), Ok(Outcome::Applied));
 }
 
 // Outcomes.

@@ -309,3 +309,33 @@ pub fn digest(state: &State) -> impl PartialEq + std::fmt::Debug + use<> {
     let committed = (state.nodes_root(), state.admins.clone(), state.history.clone());
     (roll(Roll::Nodes), roll(Roll::Accounts), places, committed)
 }
+
+pub const DEVICE_2: u8 = 0x42;
+
+pub fn revoke_device(device: u8) -> Action {
+    Action::RevokeDevice { device: public(device), suspect_since: 0 }
+}
+
+pub const fn activate(rule: u32, height: u64) -> Action {
+    Action::Activate { rule, height }
+}
+
+pub fn heartbeat(kind: AnchorKind) -> Action {
+    anchor(kind, &[])
+}
+
+/// The stateless verdict.
+pub fn form(net: &Net, transaction: Transaction) -> Result<(), TxError> {
+    transaction.check(&net.id()).map(|_| ())
+}
+
+#[track_caller]
+pub fn refused<T: std::fmt::Debug>(result: Result<T, TxError>, rule: &str) {
+    assert_eq!(result.unwrap_err().rule().0, rule);
+}
+
+/// An administrators' transaction that the keys of these bytes sign, in this order.
+pub fn by_keys(net: &Net, keys: &[u8], sequence: u64, action: Action) -> Transaction {
+    let keys: Vec<_> = keys.iter().map(|byte| key(*byte)).collect();
+    admin_body(sequence, action).signed(&keys.iter().collect::<Vec<_>>(), &net.id())
+}
