@@ -44,6 +44,7 @@ pub use self::digest::state_digest;
 pub use self::disk::{Disk, Scrubbed, free_bytes};
 pub use self::error::StoreError;
 pub use self::keys::FORMAT;
+pub use self::open::genesis;
 pub use self::read::{LEAF_PLACES_MAX, ROOT_ANCHORS_MAX, Sequences};
 pub use self::recover::{Recovery, recover};
 pub use self::reindex::{Left, reindex};

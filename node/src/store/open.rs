@@ -61,17 +61,14 @@ impl Store {
             false,
         )
         .map_err(|error| StoreError::database(path, &error))?;
-        let chain_id = spec.genesis().hash();
-        let store = Self {
-            db,
-            path: path.to_owned(),
-            chain_id,
-            counter: Mutex::new(counter),
-            disk: Disk::default(),
-            _lock: lock,
-        };
+        let store = Self::over(db, path, spec.genesis().hash(), counter, lock);
         store.check_meta(spec)?;
         Ok(store)
+    }
+
+    fn over(db: DB, path: &Path, chain_id: Hash256, counter: Counter, lock: File) -> Self {
+        let (path, counter, disk) = (path.to_owned(), Mutex::new(counter), Disk::default());
+        Self { db, path, chain_id, counter, disk, _lock: lock }
     }
 
     /// Fills an empty folder, or one whose filling was cut short: nothing was acknowledged there.
@@ -85,22 +82,10 @@ impl Store {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
             Err(_) | Ok(()) => {}
         }
-        let db = DB::open_cf_descriptors(
-            &settings::database(options, true),
-            &database,
-            settings::columns(options),
-        )
-        .map_err(|error| StoreError::database(path, &error))?;
+        let db = database_at(path, options, true)?;
         failpoint::hit(Failpoint::CreateDatabase);
         let counter = Counter::create(path, 0).map_err(io)?;
-        let store = Self {
-            db,
-            path: path.to_owned(),
-            chain_id,
-            counter: Mutex::new(counter),
-            disk: Disk::default(),
-            _lock: lock,
-        };
+        let store = Self::over(db, path, chain_id, counter, lock);
         store.write(&genesis(spec), |batch| {
             batch.put(Column::Meta, meta::FORMAT, FORMAT.to_be_bytes());
             batch.put(Column::Meta, meta::GENESIS, chain_id.0);
@@ -127,23 +112,9 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let counter = whole(path, spec, marker)?;
         failpoint::hit(Failpoint::OpenUnread);
-        let database = folder::database(path);
-        let db = DB::open_cf_descriptors(
-            &settings::database(options, false),
-            &database,
-            settings::columns(options),
-        )
-        .map_err(|error| StoreError::database(path, &error))?;
+        let db = database_at(path, options, false)?;
         failpoint::hit(Failpoint::OpenReplayed);
-        let chain_id = spec.genesis().hash();
-        let store = Self {
-            db,
-            path: path.to_owned(),
-            chain_id,
-            counter: Mutex::new(counter),
-            disk: Disk::default(),
-            _lock: lock,
-        };
+        let store = Self::over(db, path, spec.genesis().hash(), counter, lock);
         store.check_meta(spec)?;
         store.count_on()?;
         failpoint::hit(Failpoint::OpenCounted);
@@ -301,8 +272,14 @@ fn check_files(path: &Path) -> Result<(), StoreError> {
     Err(StoreError::lost(path, "the write-ahead log in db is gone"))
 }
 
+fn database_at(path: &Path, options: &Options, is_new: bool) -> Result<DB, StoreError> {
+    let (database, columns) = (settings::database(options, is_new), settings::columns(options));
+    DB::open_cf_descriptors(&database, folder::database(path), columns)
+        .map_err(|error| StoreError::database(path, &error))
+}
+
 /// What a fresh store holds.
-fn genesis(spec: &ChainSpec) -> Changes {
+pub fn genesis(spec: &ChainSpec) -> Changes {
     let header = spec.genesis();
     let hash = header.hash();
     let mut state = spec.genesis_state();

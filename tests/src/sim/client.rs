@@ -27,6 +27,11 @@ const ANSWER_MS: u64 = 3_000;
 /// Transactions that a client has under way at once.
 const UNDER_WAY_MAX: usize = 16;
 
+/// An anchor of nothing.
+pub(super) fn heartbeat() -> Anchor {
+    Anchor { kind: AnchorKind::Data, root: Hash256::ZERO, leaf_count: 0, first_time: 0, last_time: 0 }
+}
+
 /// What a client heard of a submission.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Heard {
@@ -342,16 +347,7 @@ impl World {
                     let device = PublicKey::of(&self.clients[client].devices[0]);
                     (Action::RevokeDevice { device, suspect_since: 2 }, None)
                 }
-                2 => {
-                    let anchor = Anchor {
-                        kind: AnchorKind::Data,
-                        root: Hash256::ZERO,
-                        leaf_count: 0,
-                        first_time: 0,
-                        last_time: 0,
-                    };
-                    (Action::Anchor(anchor), None)
-                }
+                2 => (Action::Anchor(heartbeat()), None),
                 3 | 4 => self.anchor(AnchorKind::Command),
                 _ => self.anchor(AnchorKind::Data),
             },

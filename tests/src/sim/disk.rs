@@ -9,8 +9,7 @@ use std::rc::Rc;
 use dronechain_chain_spec::block::Block;
 use dronechain_chain_spec::evidence::Evidence;
 use dronechain_chain_spec::hash::Hash256;
-use dronechain_chain_spec::header::SignedHeader;
-use dronechain_chain_spec::key::{PublicKey, Signature};
+use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::limits::{BLOCKS_PER_MESSAGE, HEADERS_PER_MESSAGE, LOCATOR_MAX};
 use dronechain_chain_spec::link::{Link, Shown};
 use dronechain_chain_spec::mountain::Peaks;
@@ -18,13 +17,11 @@ use dronechain_chain_spec::registry::{Account, Commitments, Place, Registry, Rol
 use dronechain_chain_spec::roster::Roster;
 use dronechain_chain_spec::spec::ChainSpec;
 use dronechain_chain_spec::state::{Admins, State, Undo};
-use dronechain_chain_spec::target::Work;
 use dronechain_chain_spec::transaction::{Sender, Transaction};
 use dronechain_chain_spec::wire::{Request, Response, Status};
 use dronechain_node::core::Start;
-use dronechain_node::core::view::{
-    BatchId, Changes, Conflict, Connected, Rival, Stage, StoredHeader, View, ViewError,
-};
+use dronechain_node::core::view::{BatchId, Changes, Conflict, Rival, Stage, StoredHeader, View, ViewError};
+use dronechain_node::store::genesis;
 
 /// The rows.
 pub(super) struct Tables {
@@ -53,43 +50,27 @@ pub(super) struct Disk(Rc<RefCell<Tables>>);
 impl Disk {
     /// What a fresh store holds.
     pub(super) fn new(spec: &ChainSpec) -> Self {
-        let header = spec.genesis();
-        let hash = header.hash();
-        let mut state = spec.genesis_state();
-        let commitments = Commitments {
-            history: state.history.root(),
-            nodes: state.nodes_root(),
-            accounts: state.registry.root(Roll::Accounts),
-        };
-        let roster = state.roster();
-        state.history.push(hash);
-        let stored = StoredHeader {
-            signed: SignedHeader { header, signature: Signature([0; 64]) },
-            work: Work::ZERO,
-            stage: Stage::Valid,
-            commitments,
-            roster: hash,
-            connected: Some(Connected { accounts_since: 0, live: 0 }),
-        };
-        let places = (0..state.registry.len(Roll::Nodes)).map(|index| Place { roll: Roll::Nodes, index });
-        let accounts = places.map(|place| (place, state.registry.at(place).expect("within").clone()));
-        Self(Rc::new(RefCell::new(Tables {
-            headers: BTreeMap::from([(hash, stored)]),
-            active: BTreeMap::from([(0, hash)]),
-            blocks: BTreeMap::from([(hash, Vec::new())]),
+        let genesis = genesis(spec);
+        let complete = "genesis has all of a state";
+        let disk = Self(Rc::new(RefCell::new(Tables {
+            headers: BTreeMap::new(),
+            active: BTreeMap::new(),
+            blocks: BTreeMap::new(),
             undos: BTreeMap::new(),
             bodies: BTreeMap::new(),
             shown: BTreeMap::new(),
-            rosters: BTreeMap::from([(hash, roster)]),
+            rosters: BTreeMap::new(),
             evidence: BTreeMap::new(),
             rivals: BTreeMap::new(),
             places: BTreeMap::new(),
-            accounts: accounts.collect(),
-            admins: state.admins,
-            history: state.history,
-            tip: (hash, 0),
+            accounts: BTreeMap::new(),
+            admins: genesis.state.admins.clone().expect(complete),
+            history: genesis.state.history.clone().expect(complete),
+            tip: genesis.state.tip.expect(complete),
             pool: BTreeMap::new(),
-        })))
+        })));
+        disk.apply(&genesis);
+        disk
     }
 
     pub(super) fn tables(&self) -> Ref<'_, Tables> {

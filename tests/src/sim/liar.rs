@@ -13,9 +13,10 @@ use dronechain_chain_spec::link::{Link, Shown};
 use dronechain_chain_spec::merkle;
 use dronechain_chain_spec::registry::{Commitments, Role};
 use dronechain_chain_spec::target::{Bits, Work};
-use dronechain_chain_spec::transaction::{Action, Anchor, AnchorKind, Sender, Transaction, TransactionBody};
+use dronechain_chain_spec::transaction::{Action, Anchor, Sender, Transaction, TransactionBody};
 use dronechain_chain_spec::wire::{Request, Response, Status};
 
+use super::client::heartbeat;
 use super::message::{Gossip, News, Packet};
 use super::model::Ledger;
 use super::rng::Rng;
@@ -448,13 +449,7 @@ impl World {
         }
         let key = self.nodes[node].key.clone();
         let own = Sender::Key(self.nodes[node].public);
-        let anchor = Anchor {
-            kind: AnchorKind::Data,
-            root: Hash256::ZERO,
-            leaf_count: 0,
-            first_time: 0,
-            last_time: 0,
-        };
+        let anchor = heartbeat();
         let device = PublicKey::of(&key);
         for (sender, action) in [
             (own, Action::Anchor(anchor.clone())),
