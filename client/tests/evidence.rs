@@ -168,7 +168,7 @@ fn every_flipped_byte_of_a_headers_file_is_found_with_its_height() {
             let error = HeaderChain::from_bytes(&flipped(&file, at, flip)).err();
             let error = error.unwrap_or_else(|| panic!("byte {at} ^ {flip:02x} went unseen"));
             if at >= head + 4 && matches!(error, ChainError::Header { .. }) {
-                // All links are of one length here: none changes the node set.
+                // All links are of one length here: none shows a change.
                 let height = (at - head) / 340 + 1;
                 assert!(matches!(error, ChainError::Header { height: found, .. } if found == height as u64));
             }

@@ -40,7 +40,7 @@ pub const WORKERS_MAX: usize = 8;
 pub const TIP_WAIT_MAX_MS: u64 = 30_000;
 /// Links in one answer.
 pub const HEADERS_MAX: u64 = 2_000;
-/// Bytes of links after which an answer ends early: node sets can be large.
+/// Bytes of links after which an answer ends early: what headers show can be large.
 pub const HEADERS_BYTES_MAX: usize = 4 << 20;
 /// Registry entries in one answer.
 pub const ENTRIES_MAX: u32 = 1_000;
