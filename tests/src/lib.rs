@@ -7,5 +7,7 @@ pub mod cluster;
 pub mod fleet;
 pub mod hostile;
 pub mod logs;
+pub mod network;
 pub mod process;
+pub mod raw;
 pub mod wait;
