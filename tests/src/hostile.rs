@@ -166,3 +166,102 @@ impl Forge {
             block: Block { header: signed.clone(), transactions: transactions.clone() },
         });
         let (undo, completed) = self.state.advance(&delta, hash);
+        self.work = self.work.saturating_add(target.work());
+        let stored = StoredHeader {
+            signed,
+            work: self.work,
+            stage: Stage::Valid,
+            commitments: delta.commitments,
+            roster: self.roster,
+            connected: Some(Connected { accounts_since: height, live: 0 }),
+        };
+        let outcomes = delta.outcomes;
+        self.changes.headers.insert(hash, stored);
+        self.changes.undos.insert(hash, undo);
+        self.changes.active.insert(height, Some(hash));
+        self.changes.blocks.insert(hash, transactions.clone());
+        let outcomes = outcomes.into_iter().cycle().take(transactions.len()).collect();
+        self.changes.connected.push(Moved { hash, height, transactions, outcomes });
+        let nodes = completed.into_iter().map(|node| ((node.level, node.position), node.hash));
+        self.changes.history_nodes.extend(nodes);
+        let state = &mut self.changes.state;
+        let registry = &self.state.registry;
+        state.accounts.extend(delta.changes.keys().map(|place| (*place, registry.at(*place).cloned())));
+        state.admins = delta.admins.or(state.admins.take());
+        state.history = Some(self.state.history.clone());
+        state.tip = Some((hash, height));
+        self.tip = header;
+    }
+
+    /// Serves the batch of these leaves too; an anchor in some block commits to it.
+    pub fn body(&mut self, leaves: Vec<Hash256>) {
+        let leaf_count = u32::try_from(leaves.len()).expect("few");
+        self.changes.bodies.insert(BatchId { root: merkle::root(&leaves), leaf_count }, leaves);
+    }
+
+    /// Writes the blocks made since the last time into `store`, as a node that connected them would.
+    pub fn write(&mut self, store: &Store) {
+        store.commit(&std::mem::take(&mut self.changes)).expect("a commit");
+    }
+
+    /// Keeps the headers and loses the blocks: they are announced and never delivered.
+    pub fn withhold_blocks(&mut self) {
+        self.changes.blocks.clear();
+    }
+
+    /// Hash of the last block.
+    pub fn tip(&self) -> Hash256 {
+        self.tip.hash()
+    }
+
+    /// Blocks on the genesis block.
+    pub fn height(&self) -> usize {
+        usize::try_from(self.tip.height).expect("few blocks")
+    }
+
+    /// Serves the chain to the peer at `victim` under `identity`; ends when dropped.
+    pub async fn serve(self, identity: &SigningKey, victim: &str, victim_key: PublicKey) -> Hostile {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (store, _) = Store::open(&folder.path().join("ledger"), &self.spec, &Options::default())
+            .expect("a fresh store");
+        store.commit(&self.changes).expect("a commit");
+        let (events, mut received) = mpsc::channel(64);
+        let drain = tokio::spawn(async move { while received.recv().await.is_some() {} });
+        let (_allow, allowed) = watch::channel(Arc::new(BTreeSet::from([victim_key])));
+        let setup = p2p::Setup {
+            key: identity.clone(),
+            network: self.spec.network(),
+            listen: "/ip4/127.0.0.1/tcp/0".parse().expect("an address"),
+            static_peers: vec![victim.parse().expect("an address")],
+            allowed,
+        };
+        let peer = p2p::spawn(setup, Arc::new(store), events).await.expect("a peer");
+        Hostile { peer, drain, _allow, _folder: folder }
+    }
+}
+
+/// The header with a nonce that meets its target, if its bits are one.
+pub fn mined(mut header: Header) -> Header {
+    if let Ok(target) = Target::from_bits(header.bits) {
+        while !target.is_met_by(&header.hash()) {
+            header.nonce += 1;
+        }
+    }
+    header
+}
+
+/// A serving peer.
+pub struct Hostile {
+    peer: P2p,
+    drain: tokio::task::JoinHandle<()>,
+    _allow: watch::Sender<Arc<BTreeSet<PublicKey>>>,
+    _folder: tempfile::TempDir,
+}
+
+impl Hostile {
+    /// Closes its connections and ends.
+    pub async fn stop(self) {
+        self.peer.shutdown().await;
+        self.drain.abort();
+    }
+}
