@@ -1,5 +1,6 @@
 //! Clusters of real nodes: processes, RocksDB, libp2p on free loopback ports.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
@@ -23,7 +24,28 @@ pub struct Cluster {
     /// The nodes' keys.
     pub keys: Vec<SigningKey>,
     nodes: Vec<Option<Node>>,
+    places: BTreeMap<usize, Place>,
     http: reqwest::Client,
+}
+
+/// Where and how a node runs, other than on loopback.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The command that runs the node's own, with its arguments; nothing runs it directly.
+    pub runner: Vec<String>,
+    /// Environment of the node.
+    pub environment: Vec<(String, String)>,
+    /// Where it listens for peers.
+    pub listen: String,
+    /// Where its HTTP port is.
+    pub http: String,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        let (listen, http) = ("/ip4/127.0.0.1/tcp/0".into(), "127.0.0.1:0".into());
+        Self { runner: Vec::new(), environment: Vec::new(), listen, http }
+    }
 }
 
 struct Node {
@@ -50,7 +72,13 @@ impl Cluster {
         std::fs::write(folder.path().join("network.toml"), spec.to_toml()).expect("a file");
         write_key(&folder.path().join("admin.key"), &key(200));
         let nodes = keys.iter().map(|_| None).collect();
-        Self { folder, spec, admin: key(200), keys, nodes, http: reqwest::Client::new() }
+        let places = BTreeMap::new();
+        Self { folder, spec, admin: key(200), keys, nodes, places, http: reqwest::Client::new() }
+    }
+
+    /// From its next start on node `i` runs there.
+    pub fn put(&mut self, i: usize, place: Place) {
+        self.places.insert(i, place);
     }
 
     /// A network of `n` nodes with `dev` parameters, all started.
@@ -79,10 +107,14 @@ impl Cluster {
             write_key(&key, &self.keys[i]);
         }
         let data = self.path(&format!("node{i}"));
-        let mut command = Command::new(program("dronechain-node"));
+        let place = self.places.get(&i).cloned().unwrap_or_default();
+        let node = program("dronechain-node").into_os_string();
+        let mut words = place.runner.iter().map(Into::into).chain([node]);
+        let mut command = Command::new(words.next().expect("the node's own at least"));
+        command.args(words).envs(place.environment);
         command.arg("run").arg("--data").arg(&data).arg("--key").arg(&key);
         command.arg("--spec").arg(self.path("network.toml"));
-        command.args(["--listen", "/ip4/127.0.0.1/tcp/0", "--http", "127.0.0.1:0"]);
+        command.args(["--listen", &place.listen, "--http", &place.http]);
         for (_, node) in self.running() {
             command.args(["--peer", &node.p2p]);
         }
@@ -169,6 +201,12 @@ impl Cluster {
     pub async fn get(&self, i: usize, path: &str) -> Option<Value> {
         let answer = self.http.get(format!("{}{path}", self.url(i))).send().await.ok()?;
         answer.error_for_status().ok()?.json().await.ok()
+    }
+
+    /// Whether node `i` answers that it is alive.
+    pub async fn is_alive(&self, i: usize) -> bool {
+        let answer = self.http.get(format!("{}/livez", self.url(i))).send().await;
+        answer.is_ok_and(|answer| answer.status().is_success())
     }
 
     /// The tip of node `i`: height and hash.

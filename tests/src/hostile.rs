@@ -1,21 +1,26 @@
-//! A peer with an admitted key that serves whatever chain it was given, over real libp2p.
+//! Chains that a test makes block by block, and who serves them: a peer that is the project's own, or
+//! one that answers whatever the test says.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use dronechain_chain_spec::block::Block;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::header::{Header, VERSION};
 use dronechain_chain_spec::key::{PublicKey, SigningKey};
-use dronechain_chain_spec::link::Shown;
+use dronechain_chain_spec::link::{Link, Shown};
 use dronechain_chain_spec::merkle::{self, Tree};
 use dronechain_chain_spec::spec::ChainSpec;
 use dronechain_chain_spec::state::{Draft, State};
 use dronechain_chain_spec::target::{Target, Work};
 use dronechain_chain_spec::transaction::Transaction;
+use dronechain_chain_spec::wire::{Request, Response, Status};
 use dronechain_node::core::view::{BatchId, Changes, Connected, Moved, Stage, StoredHeader};
 use dronechain_node::p2p::{self, P2p};
 use dronechain_node::store::{Options, Store};
 use tokio::sync::{mpsc, watch};
+
+use crate::cluster::now_ms;
 
 /// A chain in the making, valid but for what the test puts into it.
 #[derive(Clone)]
@@ -27,6 +32,55 @@ pub struct Forge {
     /// The block that left the roster.
     roster: Hash256,
     changes: Changes,
+    made: Vec<Made>,
+}
+
+/// A block of a made chain with its link.
+#[derive(Debug, Clone)]
+pub struct Made {
+    /// As headers travel.
+    pub link: Link,
+    /// As blocks travel.
+    pub block: Block,
+}
+
+impl Made {
+    /// The block's hash.
+    pub fn hash(&self) -> Hash256 {
+        self.block.header.header.hash()
+    }
+}
+
+/// A made chain as a peer tells of it.
+#[derive(Debug, Clone)]
+pub struct Book {
+    chain_id: Hash256,
+    work: Work,
+    /// The blocks from height 1 on.
+    pub made: Vec<Made>,
+}
+
+impl Book {
+    /// What an honest peer with this chain answers, but that it has no bodies.
+    pub fn answer(&self, request: &Request) -> Response {
+        match request {
+            Request::Status => {
+                let tip = self.made.last().map_or(self.chain_id, Made::hash);
+                let (height, work) = (self.made.len() as u64, self.work);
+                Response::Status(Status { chain_id: self.chain_id, tip, height, work, time_ms: now_ms() })
+            }
+            Request::Headers { locator } => {
+                let at = |hash: &Hash256| self.made.iter().position(|made| made.hash() == *hash);
+                let from = locator.iter().find_map(at).map_or(0, |at| at + 1);
+                Response::Headers(self.made[from..].iter().map(|made| made.link.clone()).collect())
+            }
+            Request::Blocks { hashes } => {
+                let block = |hash: &Hash256| self.made.iter().find(|made| made.hash() == *hash);
+                Response::Blocks(hashes.iter().filter_map(block).map(|made| made.block.clone()).collect())
+            }
+            Request::Body { .. } => Response::Body(None),
+        }
+    }
 }
 
 impl Forge {
@@ -36,7 +90,46 @@ impl Forge {
         let mut state = spec.genesis_state();
         state.history.push(tip.hash());
         let roster = tip.hash();
-        Self { spec: spec.clone(), state, tip, work: Work::ZERO, roster, changes: Changes::default() }
+        Self {
+            spec: spec.clone(),
+            state,
+            tip,
+            work: Work::ZERO,
+            roster,
+            changes: Changes::default(),
+            made: Vec::new(),
+        }
+    }
+
+    /// The chain so far, as a peer tells of it.
+    pub fn book(&self) -> Book {
+        Book { chain_id: self.spec.network().chain_id, work: self.work, made: self.made.clone() }
+    }
+
+    /// The header of an empty block after the last one, which does not become part of the chain: with
+    /// what `change` did to it, then mined if its bits are a target, and signed.
+    pub fn child(&self, miner: &SigningKey, change: impl FnOnce(&mut Header)) -> Link {
+        let commitments = Draft::new(&self.state, self.tip.height + 1).finish().commitments;
+        let mut header = self.header(miner, &[], commitments.hash());
+        change(&mut header);
+        let header = mined(header).signed(miner, &self.spec.network().chain_id);
+        Link { header, commitments, changes: Vec::new() }
+    }
+
+    fn header(&self, miner: &SigningKey, txids: &[Hash256], commitments: Hash256) -> Header {
+        Header {
+            version: VERSION,
+            height: self.tip.height + 1,
+            parent: self.tip.hash(),
+            tx_root: merkle::root(txids),
+            commitments,
+            tx_count: u32::try_from(txids.len()).expect("few"),
+            time_ms: self.tip.time_ms + self.spec.parameters.block_time_ms,
+            bits: self.spec.parameters.initial_bits,
+            network: self.spec.network().tag,
+            miner: PublicKey::of(miner),
+            nonce: 0,
+        }
     }
 
     /// Mines the next block with `miner`'s key. `valid` transactions take effect on the state and the
@@ -52,26 +145,11 @@ impl Forge {
         let delta = draft.finish();
         let transactions: Vec<_> = valid.into_iter().chain(smuggled).collect();
         let txids: Vec<_> = transactions.iter().map(Transaction::txid).collect();
-        let bits = self.spec.parameters.initial_bits;
-        let mut header = Header {
-            version: VERSION,
-            height,
-            parent: self.tip.hash(),
-            tx_root: merkle::root(&txids),
-            commitments: delta.commitments.hash(),
-            tx_count: u32::try_from(txids.len()).expect("few"),
-            time_ms: self.tip.time_ms + self.spec.parameters.block_time_ms,
-            bits,
-            network: network.tag,
-            miner: PublicKey::of(miner),
-            nonce: 0,
-        };
-        let target = Target::from_bits(bits).expect("the spec's bits");
-        while !target.is_met_by(&header.hash()) {
-            header.nonce += 1;
-        }
+        let header = mined(self.header(miner, &txids, delta.commitments.hash()));
+        let target = Target::from_bits(header.bits).expect("the spec's bits");
         let hash = header.hash();
         let signed = header.clone().signed(miner, &network.chain_id);
+        let mut changes = Vec::new();
         if !delta.shown.is_empty() {
             let tree = Tree::new(txids);
             let shown = delta.shown.iter().map(|&index| Shown {
@@ -79,9 +157,14 @@ impl Forge {
                 path: tree.path(u64::from(index)).expect("it stands there"),
                 transaction: transactions[index as usize].clone(),
             });
-            self.changes.shown.insert(hash, shown.collect());
+            changes.extend(shown);
+            self.changes.shown.insert(hash, changes.clone());
             self.roster = hash;
         }
+        self.made.push(Made {
+            link: Link { header: signed.clone(), commitments: delta.commitments, changes },
+            block: Block { header: signed.clone(), transactions: transactions.clone() },
+        });
         let (undo, completed) = self.state.advance(&delta, hash);
         self.work = self.work.saturating_add(target.work());
         let stored = StoredHeader {
@@ -155,6 +238,16 @@ impl Forge {
         let peer = p2p::spawn(setup, Arc::new(store), events).await.expect("a peer");
         Hostile { peer, drain, _allow, _folder: folder }
     }
+}
+
+/// The header with a nonce that meets its target, if its bits are one.
+pub fn mined(mut header: Header) -> Header {
+    if let Ok(target) = Target::from_bits(header.bits) {
+        while !target.is_met_by(&header.hash()) {
+            header.nonce += 1;
+        }
+    }
+    header
 }
 
 /// A serving peer.

@@ -25,6 +25,10 @@ pub(super) struct FrameTooLong {
     pub(super) max: usize,
 }
 
+/// A request's bytes. The swarm tells nobody of requests that cannot be read, so a frame that is too long is
+/// read as such: whoever sends it is to blame.
+pub(super) type Question = Result<Vec<u8>, FrameTooLong>;
+
 /// The oversized frame behind an error of a stream, if that is what it was.
 pub(super) fn too_long(error: &io::Error) -> Option<FrameTooLong> {
     error.get_ref().and_then(|inner| inner.downcast_ref()).copied()
@@ -32,14 +36,17 @@ pub(super) fn too_long(error: &io::Error) -> Option<FrameTooLong> {
 
 impl request_response::Codec for Frames {
     type Protocol = StreamProtocol;
-    type Request = Vec<u8>;
+    type Request = Question;
     type Response = Vec<u8>;
 
-    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Vec<u8>>
+    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Question>
     where
         T: AsyncRead + Unpin + Send,
     {
-        read_frame(io, REQUEST_BYTES_MAX).await
+        match read_frame(io, REQUEST_BYTES_MAX).await {
+            Ok(request) => Ok(Ok(request)),
+            Err(error) => too_long(&error).map(Err).ok_or(error),
+        }
     }
 
     async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Vec<u8>>
@@ -49,10 +56,11 @@ impl request_response::Codec for Frames {
         read_frame(io, RESPONSE_BYTES_MAX).await
     }
 
-    async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, request: Vec<u8>) -> io::Result<()>
+    async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, request: Question) -> io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
     {
+        let request = request.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         write_frame(io, &request, REQUEST_BYTES_MAX).await
     }
 

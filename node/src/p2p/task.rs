@@ -179,7 +179,7 @@ impl Task {
             let delivered = link.deliver(Item::Failed { id, fault: None });
             return self.close_if_full(source, delivered);
         }
-        let sent = self.swarm.behaviour_mut().ask.send_request(&source, codec::encode(&request));
+        let sent = self.swarm.behaviour_mut().ask.send_request(&source, Ok(codec::encode(&request)));
         self.asked.insert(sent, Asked { peer, id, request });
     }
 

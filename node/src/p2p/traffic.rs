@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use libp2p::PeerId;
 use libp2p::gossipsub::{self, MessageId};
-use libp2p::request_response::{self, InboundFailure, InboundRequestId, OutboundFailure, ResponseChannel};
+use libp2p::request_response::{self, InboundRequestId, OutboundFailure, ResponseChannel};
 use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
 
 use super::behaviour::BehaviourEvent;
-use super::codec::too_long;
+use super::codec::{Question, too_long};
 use super::inbox::{self, Gossiped, Item};
 use super::limits::{SERVED_MAX, SERVED_PER_PEER_MAX};
 use super::links::Link;
@@ -18,7 +18,7 @@ use super::task::{Asked, Task, jitter};
 use crate::core::event::{Fault, Peer, Verdict};
 
 /// A request or an answer, as bytes.
-type Message = request_response::Message<Vec<u8>, Vec<u8>>;
+type Message = request_response::Message<Question, Vec<u8>>;
 
 impl Task {
     /// Takes in what happened.
@@ -105,7 +105,7 @@ impl Task {
         }
     }
 
-    fn on_ask(&mut self, event: request_response::Event<Vec<u8>, Vec<u8>>) {
+    fn on_ask(&mut self, event: request_response::Event<Question, Vec<u8>>) {
         match event {
             request_response::Event::Message { peer, message, .. } => match message {
                 Message::Request { request_id, request, channel } => {
@@ -124,15 +124,8 @@ impl Task {
                     self.deliver(peer, number, Item::Failed { id, fault: fault_of(&error) });
                 }
             }
-            request_response::Event::InboundFailure { peer, request_id, error, .. } => {
-                self.served.remove(&request_id);
-                if let InboundFailure::Io(error) = error
-                    && let Some(error) = too_long(&error)
-                {
-                    self.penalise(peer, &Fault::Undecodable(error.to_string()));
-                }
-            }
-            request_response::Event::ResponseSent { request_id, .. } => {
+            request_response::Event::InboundFailure { request_id, .. }
+            | request_response::Event::ResponseSent { request_id, .. } => {
                 self.served.remove(&request_id);
             }
         }
@@ -143,9 +136,13 @@ impl Task {
         &mut self,
         source: PeerId,
         id: InboundRequestId,
-        bytes: Vec<u8>,
+        question: Question,
         channel: ResponseChannel<Vec<u8>>,
     ) {
+        let bytes = match question {
+            Ok(bytes) => bytes,
+            Err(error) => return self.penalise(source, &Fault::Undecodable(error.to_string())),
+        };
         let of_peer = self.served.values().filter(|served| **served == source).count();
         if of_peer >= SERVED_PER_PEER_MAX || self.served.len() >= SERVED_MAX {
             tracing::debug!(peer = %source, "too many requests at a time");
