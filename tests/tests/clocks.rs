@@ -2,7 +2,7 @@
 //!
 //! The clock is shifted under the process by libfaketime; without it these tests say so and pass.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use dronechain_tests::cluster::{Cluster, Place};
 use dronechain_tests::wait::until;
@@ -18,7 +18,7 @@ fn library() -> Option<PathBuf> {
     found
 }
 
-fn shifted(library: &PathBuf, shift: &str) -> Place {
+fn shifted(library: &Path, shift: &str) -> Place {
     let environment = [
         ("LD_PRELOAD", library.to_str().expect("a plain path")),
         ("FAKETIME", shift),

@@ -273,7 +273,15 @@ impl<V: View> Core<V> {
                 self.branches.drop_head(&self.ledger, head)?;
             }
         }
-        Ok(())
+        // What it was built on may still outrank the tip, and is no head while it has a successor.
+        let parent = self.ledger.known(&hash)?.signed.header.parent;
+        let before = self.ledger.known(&parent)?;
+        match before.stage {
+            Stage::Invalid => Ok(()),
+            Stage::Header | Stage::Stored | Stage::Valid => {
+                self.consider(parent, before.signed.header.parent, &before)
+            }
+        }
     }
 
     /// The next move that outranks the tip with blocks that are here: along the best branch, or, while

@@ -14,9 +14,12 @@ use serde_json::Value;
 
 use super::scene::{Scene, key};
 
+/// What a block becomes on its way.
+type Change = fn(&mut Block);
+
 /// Serves the chain with the unknown block behind it; of that block first what `change` made of it, then the
 /// original. Gives the chain as well.
-async fn mutating(scene: &mut Scene, change: fn(&mut Block)) -> (Raw, Book) {
+async fn mutating(scene: &mut Scene, change: Change) -> (Raw, Book) {
     let made = scene.unknown();
     let mut mutant = made.block.clone();
     change(&mut mutant);
@@ -37,7 +40,7 @@ async fn mutating(scene: &mut Scene, change: fn(&mut Block)) -> (Raw, Book) {
 
 #[tokio::test]
 async fn mutated_block_is_refused_and_the_original_is_taken_afterwards() {
-    let changes: [(fn(&mut Block), &str); 5] = [
+    let changes: [(Change, &str); 5] = [
         (|block| block.transactions[0].approvals[0].signature.0[0] ^= 1, "block-tx-root"),
         (|block| block.transactions[0].body.sequence += 1, "block-tx-root"),
         (|block| block.transactions.push(block.transactions[0].clone()), "block-tx-count"),
