@@ -46,6 +46,8 @@ pub struct Config {
     pub spec: PathBuf,
     /// The node's key file.
     pub key: PathBuf,
+    /// A file with a secret that all nodes of the network share; without it none connects.
+    pub preshared_key: Option<PathBuf>,
     /// Where peers connect: `/ip4/ADDRESS/tcp/PORT`; port 0 takes a free one.
     pub listen: Multiaddr,
     /// Where the HTTP port is; port 0 takes a free one.
@@ -179,6 +181,7 @@ impl Settings {
             data: self.parse(Key::Data, path)?,
             spec: self.parse(Key::Spec, path)?,
             key: self.parse(Key::Key, path)?,
+            preshared_key: self.parse(Key::PresharedKey, path_if_any)?,
             listen: self.parse(Key::Listen, |text| Ok(address::parse_listen(text)?))?,
             http: self.parse(Key::Http, |text| text.parse().map_err(|_| ValueError::Socket))?,
             peers: self.parse(Key::Peers, peers)?,
@@ -191,9 +194,7 @@ impl Settings {
                 filter: self.parse(Key::LogFilter, |text| Ok(text.into()))?,
                 json: self.parse(Key::LogJson, |text| bool::from_str(text).map_err(|_| ValueError::Bool))?,
             },
-            ready_file: self.parse(Key::ReadyFile, |text| {
-                if text.is_empty() { Ok(None) } else { path(text).map(Some) }
-            })?,
+            ready_file: self.parse(Key::ReadyFile, path_if_any)?,
             follow: self.parse(Key::Follow, |text| {
                 let hash = (!text.is_empty()).then(|| text.parse());
                 hash.transpose().map_err(|_| ValueError::Hash)
@@ -277,7 +278,7 @@ impl Settings {
                 Key::Key => in_data(KEY_NAME),
                 Key::Listen => "/ip4/127.0.0.1/tcp/7600".into(),
                 Key::Http => "127.0.0.1:7700".into(),
-                Key::Peers | Key::ReadyFile | Key::Follow => String::new(),
+                Key::Peers | Key::PresharedKey | Key::ReadyFile | Key::Follow => String::new(),
                 Key::MiningShare => "0.05".into(),
                 Key::StorageMinFree => "256".into(),
                 Key::StorageScrub => "50".into(),
@@ -328,6 +329,10 @@ fn text_of(key: Key, value: &DeValue<'_>) -> Option<String> {
 
 fn path(text: &str) -> Result<PathBuf, ValueError> {
     if text.is_empty() { Err(ValueError::Path) } else { Ok(text.into()) }
+}
+
+fn path_if_any(text: &str) -> Result<Option<PathBuf>, ValueError> {
+    if text.is_empty() { Ok(None) } else { path(text).map(Some) }
 }
 
 fn peers(text: &str) -> Result<Vec<Multiaddr>, ValueError> {

@@ -1,4 +1,4 @@
-//! A node's key on disk: the Ed25519 seed as 64 lower-case hex digits and a newline, mode 0600.
+//! A node's key on disk, and the secret that nodes may share: the Ed25519 seed as 64 lower-case hex digits and a newline, mode 0600.
 //!
 //! Files are created, never overwritten, and a file that anybody else can read is refused. What the
 //! key is used for is nobody's concern here.
@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use dronechain_chain_spec::hash::HexError;
 use dronechain_chain_spec::key::SigningKey;
+use libp2p::pnet::PreSharedKey;
 use zeroize::Zeroizing;
 
 /// Bytes of a seed.
@@ -115,6 +116,15 @@ pub fn create(path: &Path, key: &SigningKey) -> Result<(), KeyFileError> {
 
 /// Reads a key; refuses a file that group or others may use.
 pub fn load(path: &Path) -> Result<SigningKey, KeyFileError> {
+    Ok(SigningKey::from_bytes(&*load_secret(path)?))
+}
+
+/// Reads a secret that the nodes of a network share; its file is one as keys have.
+pub fn load_preshared(path: &Path) -> Result<PreSharedKey, KeyFileError> {
+    Ok(PreSharedKey::new(*load_secret(path)?))
+}
+
+fn load_secret(path: &Path) -> Result<Zeroizing<[u8; SEED_LEN]>, KeyFileError> {
     let io = |error| KeyFileError::Io { path: path.into(), error };
     let mut file = File::open(path).map_err(io)?;
     let mode = file.metadata().map_err(io)?.permissions().mode() & 0o7777;
@@ -127,9 +137,7 @@ pub fn load(path: &Path) -> Result<SigningKey, KeyFileError> {
     if read != FILE_LEN {
         return Err(KeyFileError::Length { path: path.into() });
     }
-    let seed =
-        decode(&text[..FILE_LEN]).map_err(|error| KeyFileError::Malformed { path: path.into(), error })?;
-    Ok(SigningKey::from_bytes(&seed))
+    decode(&text[..FILE_LEN]).map_err(|error| KeyFileError::Malformed { path: path.into(), error })
 }
 
 /// The seed of a file's `FILE_LEN` bytes.

@@ -108,6 +108,11 @@ pub enum NodeError {
 pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> Result<(), NodeError> {
     let spec = read_spec(&config.spec)?;
     let key = keyfile::load(&config.key)?;
+    let preshared_key = config.preshared_key.as_deref().map(keyfile::load_preshared).transpose()?;
+    if let Some(preshared_key) = &preshared_key {
+        // The same at each node that has the same; it tells nothing of the secret.
+        tracing::info!(fingerprint = %preshared_key.fingerprint(), "only peers with the same pre-shared key connect");
+    }
     let network = spec.network();
     let (store, loaded) = open_store(&config, &spec).await?;
     let listener = listen(config.http).await?;
@@ -133,6 +138,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
 
     let setup = p2p::Setup {
         key: key.clone(),
+        preshared_key,
         network: network.clone(),
         listen: config.listen.clone(),
         static_peers: config.peers.clone(),

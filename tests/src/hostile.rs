@@ -230,6 +230,7 @@ impl Forge {
         let (_allow, allowed) = watch::channel(Arc::new(BTreeSet::from([victim_key])));
         let setup = p2p::Setup {
             key: identity.clone(),
+            preshared_key: None,
             network: self.spec.network(),
             listen: "/ip4/127.0.0.1/tcp/0".parse().expect("an address"),
             static_peers: vec![victim.parse().expect("an address")],

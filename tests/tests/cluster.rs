@@ -1,6 +1,7 @@
 //! Three real nodes: one tip, and no loss by kill -9, a late start or a day off.
 
-use dronechain_tests::cluster::Cluster;
+use dronechain_chain_spec::key::SigningKey;
+use dronechain_tests::cluster::{Cluster, write_key};
 use dronechain_tests::process::{program, run};
 use dronechain_tests::wait::until;
 
@@ -51,6 +52,34 @@ async fn node_that_starts_late_catches_up_by_itself() {
     cluster.reaches(0, 30).await;
     cluster.start(2, &[]).await;
     cluster.reaches(2, 30).await;
+    cluster.one_tip().await;
+}
+
+#[tokio::test]
+async fn admitted_node_without_the_preshared_key_of_the_others_is_kept_out() {
+    let mut cluster = Cluster::new(3, |_| {});
+    for (name, secret) in [("theirs", [7; 32]), ("another", [8; 32])] {
+        write_key(&cluster.path(name), &SigningKey::from_bytes(&secret));
+    }
+    let [theirs, another] = ["theirs", "another"].map(|name| cluster.path(name).display().to_string());
+    let with = |file: &str| ["--preshared-key".to_owned(), file.to_owned()];
+    for node in 0..2 {
+        cluster.start(node, &with(&theirs).each_ref().map(String::as_str)).await;
+    }
+    cluster.reaches(0, 4).await;
+    for extra in [vec![], with(&another).to_vec()] {
+        let extra: Vec<_> = extra.iter().map(String::as_str).chain(["--mining-share", "0"]).collect();
+        cluster.start(2, &extra).await;
+        let (before, _) = cluster.tip(0).await.expect("a tip");
+        cluster.reaches(0, before + 6).await;
+        let status = cluster.get(2, "/v1/status").await.expect("a status");
+        assert_eq!((&status["peers"], &status["tip"]["height"]), (&0.into(), &0.into()), "{status}");
+        let status = cluster.get(0, "/v1/status").await.expect("a status");
+        assert_eq!(status["peers"], 1, "{status}");
+        cluster.end(2);
+    }
+    cluster.start(2, &with(&theirs).each_ref().map(String::as_str)).await;
+    cluster.reaches(2, 10).await;
     cluster.one_tip().await;
 }
 

@@ -29,6 +29,9 @@ pub(super) struct Flags {
     /// The node's key file [default: node.key in the data folder].
     #[arg(long, value_name = "FILE")]
     key: Option<String>,
+    /// A secret that all nodes share, as 64 hex digits; who does not have it gets no further than TCP.
+    #[arg(long, value_name = "FILE")]
+    preshared_key: Option<String>,
     /// Where peers connect, e.g. /ip4/0.0.0.0/tcp/7600; port 0 takes a free one.
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
@@ -79,6 +82,7 @@ impl Flags {
             (Key::Data, &self.data),
             (Key::Spec, &self.spec),
             (Key::Key, &self.key),
+            (Key::PresharedKey, &self.preshared_key),
             (Key::Listen, &self.listen),
             (Key::Http, &self.http),
             (Key::MiningShare, &self.mining_share),

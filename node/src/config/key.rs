@@ -14,6 +14,8 @@ pub enum Key {
     Spec,
     /// `key`
     Key,
+    /// `preshared_key`
+    PresharedKey,
     /// `listen`
     Listen,
     /// `http`
@@ -38,10 +40,11 @@ pub enum Key {
 
 impl Key {
     /// Every setting.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Data,
         Self::Spec,
         Self::Key,
+        Self::PresharedKey,
         Self::Listen,
         Self::Http,
         Self::Peers,
@@ -60,6 +63,7 @@ impl Key {
             Self::Data => "data",
             Self::Spec => "spec",
             Self::Key => "key",
+            Self::PresharedKey => "preshared_key",
             Self::Listen => "listen",
             Self::Http => "http",
             Self::Peers => "peers",
@@ -79,6 +83,7 @@ impl Key {
             Self::Data => "--data",
             Self::Spec => "--spec",
             Self::Key => "--key",
+            Self::PresharedKey => "--preshared-key",
             Self::Listen => "--listen",
             Self::Http => "--http",
             Self::Peers => "--peer",

@@ -1,12 +1,16 @@
 //! What a connection is used for: gossip, requests, pings, behind limits and the list of admitted keys.
 
+use futures::future::Either;
 use libp2p::allow_block_list::{self, AllowedPeers};
 use libp2p::connection_limits::{self, ConnectionLimits};
+use libp2p::core::transport::Transport as _;
+use libp2p::core::upgrade::Version;
 use libp2p::gossipsub::{
     self, ConfigBuilder, IdentTopic, IdentityTransform, MessageAuthenticity, MessageId, PeerScoreParams,
     PeerScoreThresholds, TopicHash, TopicScoreParams, ValidationMode, WhitelistSubscriptionFilter,
 };
 use libp2p::identity::{self, Keypair};
+use libp2p::pnet::{PnetConfig, PnetError, PreSharedKey};
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::{PeerId, StreamProtocol, Swarm, SwarmBuilder, noise, ping, request_response, tcp, yamux};
 
@@ -65,8 +69,13 @@ pub(super) fn peer_id(key: &PublicKey) -> Option<PeerId> {
     Some(identity::PublicKey::from(key).to_peer_id())
 }
 
-/// A swarm that listens nowhere yet.
-pub(super) fn swarm(key: &SigningKey, tag: [u8; 4], topics: &Topics) -> Result<Swarm<Behaviour>, P2pError> {
+/// A swarm that listens nowhere yet. With a pre-shared key, who does not have it gets no further than TCP.
+pub(super) fn swarm(
+    key: &SigningKey,
+    preshared_key: Option<PreSharedKey>,
+    tag: [u8; 4],
+    topics: &Topics,
+) -> Result<Swarm<Behaviour>, P2pError> {
     // libp2p clears the bytes it is given.
     let keypair = Keypair::ed25519_from_bytes(key.to_bytes()).expect("32 bytes are a seed");
     let behaviour = Behaviour {
@@ -76,15 +85,23 @@ pub(super) fn swarm(key: &SigningKey, tag: [u8; 4], topics: &Topics) -> Result<S
         ask: ask(tag),
         ping: ping::Behaviour::default(),
     };
-    let streams = || {
-        let mut config = yamux::Config::default();
-        config.set_max_num_streams(STREAMS_MAX);
-        config
-    };
+    let mut streams = yamux::Config::default();
+    streams.set_max_num_streams(STREAMS_MAX);
+    let noise = noise::Config::new(&keypair).map_err(P2pError::Noise)?;
+    let transport = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
+        .and_then(move |socket, _| async move {
+            match preshared_key {
+                Some(key) => Ok::<_, PnetError>(Either::Left(PnetConfig::new(key).handshake(socket).await?)),
+                None => Ok(Either::Right(socket)),
+            }
+        })
+        .upgrade(Version::V1Lazy)
+        .authenticate(noise)
+        .multiplex(streams);
     let swarm = SwarmBuilder::with_existing_identity(keypair)
         .with_tokio()
-        .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, streams)
-        .map_err(P2pError::Noise)?
+        .with_other_transport(|_| transport)
+        .unwrap_or_else(|never| match never {})
         .with_behaviour(|_| behaviour)
         .unwrap_or_else(|never| match never {})
         .with_swarm_config(|config| {

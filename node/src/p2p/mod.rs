@@ -37,6 +37,7 @@ use dronechain_chain_spec::spec::Network;
 use dronechain_chain_spec::transaction::Transaction;
 use dronechain_chain_spec::wire::Request;
 use libp2p::multiaddr::Protocol;
+use libp2p::pnet::PreSharedKey;
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -54,6 +55,8 @@ use crate::store::Store;
 pub struct Setup {
     /// The node's key, which is its libp2p identity.
     pub key: SigningKey,
+    /// A secret that all nodes of the network share, if it has one: an outer filter, before keys are known.
+    pub preshared_key: Option<PreSharedKey>,
     /// The network; its tag is part of every protocol's name.
     pub network: Network,
     /// Where to listen: `/ip4|ip6/ADDRESS/tcp/PORT`; port 0 takes a free one.
@@ -114,9 +117,9 @@ pub struct P2p {
 /// # Errors
 /// [`P2pError`], one variant per cause; nothing is left running then.
 pub async fn spawn(setup: Setup, store: Arc<Store>, events: mpsc::Sender<Event>) -> Result<P2p, P2pError> {
-    let Setup { key, network, listen, static_peers, allowed } = setup;
+    let Setup { key, preshared_key, network, listen, static_peers, allowed } = setup;
     let topics = behaviour::Topics::of(network.tag);
-    let mut swarm = behaviour::swarm(&key, network.tag, &topics)?;
+    let mut swarm = behaviour::swarm(&key, preshared_key, network.tag, &topics)?;
     let id = *swarm.local_peer_id();
     let dialer = dial::Dialer::new(&static_peers, id, Instant::now())?;
     swarm.listen_on(listen.clone()).map_err(|error| P2pError::Listen { address: listen.clone(), error })?;

@@ -44,6 +44,7 @@ async fn node(spec: &ChainSpec, number: u8, peers: &[Multiaddr]) -> Node {
     let (allowed, allowed_in) = watch::channel(all(spec));
     let setup = Setup {
         key: key(number),
+        preshared_key: None,
         network: spec.network(),
         listen: "/ip4/127.0.0.1/tcp/0".parse().expect("a multiaddress"),
         static_peers: peers.to_vec(),
@@ -222,6 +223,7 @@ async fn nodes_that_dial_each_other_are_one_peer_each() {
     let (_allowed, allowed) = watch::channel(all(&spec));
     let setup = Setup {
         key: key(1),
+        preshared_key: None,
         network: spec.network(),
         listen: later,
         static_peers: vec![a.address()],
@@ -245,8 +247,14 @@ async fn node_that_is_told_its_own_address_does_not_mind() {
         Store::open(&folder.path().join("store"), &spec, &Options::default()).expect("a new store");
     let (events, mut events_in) = mpsc::channel(16);
     let (_allowed, allowed) = watch::channel(all(&spec));
-    let setup =
-        Setup { key: key(0), network: spec.network(), listen: own.clone(), static_peers: vec![own], allowed };
+    let setup = Setup {
+        key: key(0),
+        preshared_key: None,
+        network: spec.network(),
+        listen: own.clone(),
+        static_peers: vec![own],
+        allowed,
+    };
     let p2p = spawn(setup, Arc::new(store), events).await.expect("the port is free still");
     assert!(tokio::time::timeout(QUIET, events_in.recv()).await.is_err());
     assert_eq!(p2p.connected(), 0);
