@@ -9,6 +9,7 @@ use dronechain_chain_spec::registry::{Account, Roll};
 
 use super::Violation;
 use super::model::{Ledger, Row};
+use super::node::Node;
 use super::world::World;
 
 /// Least simulated time of a run, and fewest blocks.
@@ -269,16 +270,21 @@ impl World {
 
     /// Tips of the honest nodes that are still admitted.
     fn tips(&self) -> Vec<(usize, Hash256)> {
-        let honest = self.nodes.iter().enumerate().filter(|(_, node)| node.is_honest());
-        let admitted = honest.filter(|(_, node)| self.nodes.iter().any(|other| other.admits(&node.public)));
-        let admitted = admitted.filter(|(_, node)| {
-            !self.nodes.iter().any(|other| {
-                let core = other.core.as_ref();
-                let entry = core.and_then(|core| core.registry().account(&node.public));
-                entry.is_some_and(|account| account.entry.revoked.is_some())
-            })
-        });
-        admitted.map(|(at, node)| (at, node.disk.tables().tip.0)).collect()
+        let standing = (0..self.nodes.len()).filter(|node| self.is_standing(*node));
+        standing.map(|node| (node, self.nodes[node].disk.tables().tip.0)).collect()
+    }
+
+    /// Whether a node is honest, admitted by some, and revoked by none.
+    pub(super) fn is_standing(&self, node: usize) -> bool {
+        let it = &self.nodes[node];
+        let revokes = |other: &Node| {
+            let core = other.core.as_ref();
+            let entry = core.and_then(|core| core.registry().account(&it.public));
+            entry.is_some_and(|account| account.entry.revoked.is_some())
+        };
+        it.is_honest()
+            && self.nodes.iter().any(|other| other.admits(&it.public))
+            && !self.nodes.iter().any(revokes)
     }
 
     fn still_apart(

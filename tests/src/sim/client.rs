@@ -96,6 +96,8 @@ pub(super) struct Client {
     pub(super) is_to_succeed: bool,
     /// The new key, and which transaction gives way to it.
     successor: Option<(SigningKey, usize)>,
+    /// The node whose key this is.
+    node: Option<usize>,
 }
 
 impl Client {
@@ -121,6 +123,7 @@ impl Client {
             threshold: 2,
             is_to_succeed: false,
             successor: None,
+            node: None,
         }
     }
 
@@ -187,6 +190,26 @@ impl World {
         let parameters = Tuning { block_time_ms, finality_depth: self.plan.finality_depth };
         let height = self.nodes[0].disk.tables().tip.1 + self.rng.within(3, 12);
         self.admins_say(Action::SetParameters { parameters, height });
+    }
+
+    /// No node knows the rule, so none goes on from there; no run is that long.
+    pub(super) fn announce(&mut self, rule: u32) {
+        self.tally.count("events", "activations announced");
+        let height = self.rng.within(100_000, 200_000);
+        self.admins_say(Action::Activate { rule, height });
+    }
+
+    /// At most one node of a cluster: who changes its key does not mine meanwhile.
+    pub(super) fn succeed_node(&mut self, node: usize) {
+        if !self.nodes[node].is_honest() || self.clients.iter().any(|client| client.node.is_some()) {
+            return;
+        }
+        let (key, nodes) = (self.nodes[node].key.clone(), self.nodes.len());
+        let mut client = Client::new(Kind::Newcomer, vec![key], &mut self.rng, nodes);
+        (client.node, client.is_to_succeed) = (Some(node), true);
+        self.clients.push(client);
+        let client = self.clients.len() - 1;
+        self.after(1_000, What::Client(client));
     }
 
     /// One or two of the three, the last one first from now on.
@@ -263,7 +286,9 @@ impl World {
         let wait_ms = self.rng.within(pace_ms / 2, pace_ms);
         self.after(wait_ms, What::Client(client));
         let home = self.clients[client].home;
-        if self.nodes[home].core.is_none() || self.rng.chance(3) {
+        // In the end all know which nodes the admins revoked.
+        let left = self.ending.is_closing && !self.is_standing(home);
+        if self.nodes[home].core.is_none() || left || self.rng.chance(3) {
             self.move_on(client);
             return Ok(());
         }
@@ -286,8 +311,15 @@ impl World {
         if let Some((key, at)) = it.successor.take_if(|(_, at)| it.subs[*at].done) {
             it.subs[at].done = true;
             it.sender = Sender::Key(PublicKey::of(&key));
-            (it.keys, it.next, it.started) = (vec![key], 0, false);
-            self.tally.count("events", "keys succeeded");
+            (it.keys, it.next, it.started) = (vec![key.clone()], 0, false);
+            match it.node {
+                None => self.tally.count("events", "keys succeeded"),
+                Some(node) => {
+                    self.tally.count("events", "nodes' keys succeeded");
+                    self.crash(node, 500);
+                    (self.nodes[node].public, self.nodes[node].key) = (PublicKey::of(&key), key);
+                }
+            }
         }
     }
 
@@ -396,8 +428,10 @@ impl World {
             let waits = tables.pool.get(&key).is_some_and(|waiting| waiting.txid() == txid);
             let tip = tables.tip.1;
             drop(tables);
+            // A node out of work may be what the next blocks wait for.
+            let confirmations = if self.clients[client].node.is_some() { 1 } else { CONFIRMATIONS };
             match height {
-                Some(height) if tip + 1 - height >= CONFIRMATIONS => {
+                Some(height) if tip + 1 - height >= confirmations => {
                     self.clients[client].subs[at].done = true;
                     self.tally.count("submissions", "included");
                 }

@@ -49,8 +49,10 @@ impl World {
             Fault::Admit(node) => self.admit_node(node),
             Fault::Schism => self.split_admins(),
             Fault::Retune(block_time_ms) => self.retune(block_time_ms),
+            Fault::Announce(rule) => self.announce(rule),
             Fault::NewAdmins => self.change_admins(),
             Fault::Succeed(controller) => self.clients[1 + controller].is_to_succeed = true,
+            Fault::SucceedNode(node) => self.succeed_node(node),
             Fault::Heal => self.heal(),
         }
     }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use dronechain_chain_spec::difficulty::next_bits;
-use dronechain_chain_spec::governance::{Governance, Planned};
+use dronechain_chain_spec::governance::{Activation, Governance, Planned};
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::header::Header;
 use dronechain_chain_spec::key::PublicKey;
@@ -307,12 +307,23 @@ impl Ledger {
             (Action::SetAdmins { threshold, keys }, None) => {
                 self.governance.admins = AdminSet { threshold: *threshold, keys: keys.clone() };
             }
+            (Action::Activate { rule, height: from }, None) => {
+                let known = &mut self.governance.activations;
+                let at = known.iter().position(|known| known.rule >= *rule).unwrap_or(known.len());
+                let same = known.get(at).is_some_and(|known| known.rule == *rule);
+                let holds = same && known[at].height <= height;
+                if *from > height && !holds {
+                    if same {
+                        known.remove(at);
+                    }
+                    known.insert(at, Activation { rule: *rule, height: *from });
+                }
+            }
             (Action::Succeed { successor, .. }, Some(key)) => {
                 let old = self.row(&key).expect("found above").entry.clone();
                 if self.row(successor).is_none() {
-                    let ready = old.ready.map(|_| height);
                     let line = Some(self.line(&key));
-                    self.admit(Entry { ready, ..Entry::new(*successor, old.role, line, height) });
+                    self.admit(Entry { ready: old.ready, ..Entry::new(*successor, old.role, line, height) });
                     self.revoke(&key, height, None);
                 }
             }
@@ -365,11 +376,14 @@ impl Ledger {
     /// The spacing rule for the block that this state is after.
     pub(super) fn check_miner(&self, miner: PublicKey) -> Result<(), String> {
         let able = self.miners_now();
-        if !able.contains(&miner) {
+        // A successor counts at once, and mines from the next block on.
+        let is_new = self.row(&miner).is_none_or(|row| row.entry.admitted == self.height);
+        if is_new || !able.contains(&miner) {
             return Err("the miner may not mine".into());
         }
         let earlier = able.len() / 2;
-        if self.miners.iter().rev().take(earlier).any(|before| *before == miner) {
+        let line = self.line(&miner);
+        if self.miners.iter().rev().take(earlier).any(|before| self.line(before) == line) {
             return Err("the miner is out of turn".into());
         }
         Ok(())

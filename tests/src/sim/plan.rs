@@ -51,6 +51,10 @@ pub(super) enum Fault {
     NewAdmins,
     /// A controller's key gives way to a new one.
     Succeed(usize),
+    /// A node's key does; the node starts anew with it.
+    SucceedNode(usize),
+    /// The admins announce a rule of a newer version, much later.
+    Announce(u32),
     /// The admins admit a node that the chain spec does not name; it announces itself then.
     Admit(usize),
     /// All of this ends, liars are honest from now on.
@@ -286,14 +290,17 @@ impl Plan {
                 }
             }
             "parameters" => {
-                let block_time_ms = rng.pick(&[2_500, 4_000, 6_000]);
-                self.faults.push((at, Fault::Retune(block_time_ms)));
+                let fault = match rng.below(4) {
+                    0 => Fault::Announce(rng.pick(&[1, 2, 3])),
+                    _ => Fault::Retune(rng.pick(&[2_500, 4_000, 6_000])),
+                };
+                self.faults.push((at, fault));
             }
             "succession" => {
-                let fault = if rng.chance(20) {
-                    Fault::NewAdmins
-                } else {
-                    Fault::Succeed(rng.index(self.controllers))
+                let fault = match rng.below(10) {
+                    0 | 1 => Fault::NewAdmins,
+                    2 | 3 => Fault::SucceedNode(rng.index(self.named)),
+                    _ => Fault::Succeed(rng.index(self.controllers)),
                 };
                 self.faults.push((at, fault));
             }
