@@ -10,6 +10,7 @@ use dronechain_chain_spec::transaction::{
 };
 use dronechain_tests::cluster::Cluster;
 use dronechain_tests::hostile::Forge;
+use dronechain_tests::ledger::{checked, digest};
 use dronechain_tests::wait::until;
 use serde_json::{Value, json};
 
@@ -191,10 +192,13 @@ async fn reorganisation_of_4000_blocks_leaves_the_state_of_a_fresh_sync() {
     let deepest = depths.filter_map(|depth| depth.parse::<u64>().ok()).max();
     assert!(deepest.is_some_and(|deepest| deepest >= LEFT_MIN), "one reorganisation: {deepest:?}");
     cluster.kill(0);
+    let state_changed = digest(&checked(&cluster, 0));
 
     cluster.start(1, &["--mining-share", "0"]).await;
     follow(&cluster, 1, heavier).await;
     let fresh = standing(&cluster, 1, &controller).await;
+    cluster.kill(1);
+    assert_eq!(state_changed, digest(&checked(&cluster, 1)));
     assert_eq!(changed, fresh);
     assert_ne!(before["registry"], changed["registry"], "the branches differ");
     assert_ne!(before["receipts"], changed["receipts"], "the branches differ");
