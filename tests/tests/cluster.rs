@@ -76,7 +76,7 @@ async fn admitted_node_without_the_preshared_key_of_the_others_is_kept_out() {
         assert_eq!((&status["peers"], &status["tip"]["height"]), (&0.into(), &0.into()), "{status}");
         let status = cluster.get(0, "/v1/status").await.expect("a status");
         assert_eq!(status["peers"], 1, "{status}");
-        cluster.end(2);
+        cluster.kill(2);
     }
     cluster.start(2, &with(&theirs).each_ref().map(String::as_str)).await;
     cluster.reaches(2, 10).await;
