@@ -268,6 +268,66 @@ async fn killed_while_recovering_recovers_the_next_time() {
 }
 
 #[tokio::test]
+async fn table_that_cannot_be_opened_costs_nothing_that_is_in_the_log() {
+    let mut cluster = Cluster::new(1, |_| {});
+    // Genesis goes to tables, one of each column, all that follows stays in the log.
+    cluster.start(0, &["--mining-share", "0"]).await;
+    cluster.kill(0);
+    cluster.start(0, &[]).await;
+    cluster.reaches(0, 6).await;
+    cluster.kill(0);
+    let wanted = checked(&cluster, 0);
+    let (folder, sound) = (ledger(&cluster, 0), cluster.path("sound"));
+    copy(&folder, &sound);
+    let tables = files(&sound, ".sst");
+    assert!(tables.len() > 3, "{tables:?}");
+    for table in tables {
+        copy(&sound, &folder);
+        let table = folder.join("db").join(table.file_name().expect("a name"));
+        [150, 500, 850, 950].iter().for_each(|at| flip(&table, *at));
+        cluster.start(0, &["--recover", "--mining-share", "0"]).await;
+        assert!(cluster.log(0).contains("RECOVERED"), "{}: {}", table.display(), cluster.log(0));
+        cluster.kill(0);
+        assert_eq!(digest(&checked(&cluster, 0)), digest(&wanted), "{}", table.display());
+    }
+}
+
+#[tokio::test]
+async fn damaged_batch_bodies_are_not_left_out_silently() {
+    let (mut cluster, mut stream) = one_node().await;
+    // Each in a place of its own on disk.
+    stream.leaves = 400;
+    for _ in 0..8 {
+        stream.submit(cluster.url(0)).await;
+    }
+    let all = stream.acknowledged.len() as u64;
+    until("all in the chain", async || (stream.standing(&cluster, 0).await.0 as u64 == all).then_some(()))
+        .await;
+    cluster.kill(0);
+    cluster.start(0, &["--mining-share", "0"]).await;
+    cluster.kill(0);
+    let before = checked(&cluster, 0);
+    assert_eq!((&before["counts"]["bodies"], &before["counts"]["bodies_missing"]), (&all.into(), &0.into()));
+    let tables = tables_of(&cluster, 0, "bodies");
+    assert!(!tables.is_empty(), "there is a table of bodies");
+    tables.iter().for_each(|table| flip(table, 20));
+    let (code, error) = outcome(&mut db(&cluster, 0, &["reindex"]));
+    assert_eq!(code, Some(3), "{error}");
+    assert!(error.to_string().contains("bodies") && error.to_string().contains("--recover"), "{error}");
+
+    cluster.start(0, &["--recover", "--mining-share", "0"]).await;
+    let log = cluster.log(0);
+    cluster.kill(0);
+    let counts = checked(&cluster, 0)["counts"].clone();
+    let (kept, lost) = (counts["bodies"].as_u64().expect("a count"), counts["bodies_missing"].as_u64());
+    let lost = lost.expect("a count");
+    assert!(lost > 0 && kept > lost && kept + lost == all, "{counts}");
+    assert!(log.contains(&format!("bodies_lost={lost} ")), "{log}");
+    let (code, error) = outcome(&mut db(&cluster, 0, &["reindex"]));
+    assert_eq!(code, Some(0), "{error}");
+}
+
+#[tokio::test]
 async fn ledger_is_not_touched_while_its_node_runs() {
     let cluster = Cluster::started(1).await;
     cluster.reaches(0, 2).await;

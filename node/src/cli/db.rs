@@ -130,7 +130,7 @@ fn told(report: &Report) -> Output {
         format!("tip {} at height {height}", shown(tip)),
         format!("state digest {}", shown(digest)),
         format!(
-            "{} headers, {} blocks, {} active, {} transactions, {} anchors, {} accounts, {} bodies with {} leaves, {} in the mempool",
+            "{} headers, {} blocks, {} active, {} transactions, {} anchors, {} accounts, {} bodies with {} leaves, {} bodies missing, {} in the mempool",
             counts.headers,
             counts.blocks,
             counts.active,
@@ -139,6 +139,7 @@ fn told(report: &Report) -> Output {
             counts.accounts,
             counts.bodies,
             counts.leaves,
+            counts.bodies_missing,
             counts.pool
         ),
     ];

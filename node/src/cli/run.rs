@@ -150,11 +150,12 @@ fn recovered(config: &Config) -> Result<(), Failure> {
         Recovery::NotNeeded => tracing::info!("--recover: the ledger is sound"),
         Recovery::Shortened { acknowledged, kept, height } => {
             let lost = acknowledged.map(|acknowledged| acknowledged.saturating_sub(kept));
-            tracing::warn!(?acknowledged, kept, ?lost, height, "RECOVERED: the log was cut at its damage");
+            let commits_lost = or_unknown(lost);
+            tracing::warn!(%commits_lost, height, "RECOVERED: the log was cut at its damage");
         }
-        Recovery::Salvaged { acknowledged, height, left, aside } => {
+        Recovery::Salvaged { height_before, height, left, aside } => {
             tracing::warn!(
-                ?acknowledged,
+                height_before = %or_unknown(height_before),
                 height,
                 bodies_lost = left.bodies,
                 pool_lost = left.pool,
@@ -164,6 +165,10 @@ fn recovered(config: &Config) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+fn or_unknown(number: Option<u64>) -> String {
+    number.map_or_else(|| "unknown".into(), |number| number.to_string())
 }
 
 async fn serve(config: Config) -> Result<(), Failure> {

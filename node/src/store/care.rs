@@ -86,6 +86,9 @@ impl CareError {
             }
             Self::Exists { .. } => "name a new place, or move away what is there",
             Self::Refused { .. } => "take another copy; this one is not used",
+            Self::Replay { error: ReplayError::View(_) } => {
+                "`dronechain-node db check` names the faults; `dronechain-node run --recover` keeps what is sound"
+            }
             Self::Replay { .. } => "take another copy, or let the node sync from its peers",
             Self::Io { .. } => "check the path, its permissions and the free space",
         }

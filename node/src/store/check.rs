@@ -48,6 +48,8 @@ pub struct Counts {
     pub accounts: u64,
     /// Batch bodies.
     pub bodies: u64,
+    /// Anchors of the active chain whose body is not here: none was brought, or it was pruned or lost.
+    pub bodies_missing: u64,
     /// Leaves of all bodies.
     pub leaves: u64,
     /// Transactions in the mempool.

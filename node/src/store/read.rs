@@ -295,6 +295,12 @@ impl Store {
         Ok(())
     }
 
+    /// Rows of a column, key and value, from its first or its last on; behind damage there is an error.
+    pub(super) fn rows(&self, column: Column, back: bool) -> rocksdb::DBIterator<'_> {
+        let mode = if back { IteratorMode::End } else { IteratorMode::Start };
+        self.db.iterator_cf(self.family(column), mode)
+    }
+
     fn bad(&self, column: Column, reason: impl std::fmt::Display) -> ViewError {
         ViewError(format!("{}: {}: {reason}", self.path.display(), column.name()))
     }

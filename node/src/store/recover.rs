@@ -39,8 +39,8 @@ pub enum Recovery {
     },
     /// Files were damaged: readable blocks are in a new store.
     Salvaged {
-        /// Commits that were acknowledged; none if the count is damaged too.
-        acknowledged: Option<u64>,
+        /// Height of the tip before; none if it cannot be read.
+        height_before: Option<u64>,
         /// Height of the tip.
         height: u64,
         /// What was left behind.
@@ -78,9 +78,9 @@ pub fn recover(path: &Path, spec: &ChainSpec, options: &Options, now_ms: u64) ->
     }
     let staged = care::staging(path)?;
     let mut rebuild = Rebuild::start(&staged, spec, options, now_ms)?;
-    let left = match readable(path, spec, options)? {
-        Some(old) => salvage(&old, &mut rebuild)?,
-        None => Left::default(),
+    let (height_before, left) = match readable(path, spec, options)? {
+        Some(old) => (old.tip().ok().map(|(_, height)| height), salvage(&old, &mut rebuild)?),
+        None => (None, Left::default()),
     };
     let height = rebuild.finish()?.height;
     failpoint::hit(Failpoint::RecoverBuilt);
@@ -89,7 +89,7 @@ pub fn recover(path: &Path, spec: &ChainSpec, options: &Options, now_ms: u64) ->
     let aside = aside(path, now_ms);
     fs::rename(&staged, &aside).map_err(CareError::io(&aside))?;
     care::clear(&repair_place(path))?;
-    Ok(Recovery::Salvaged { acknowledged, height, left, aside })
+    Ok(Recovery::Salvaged { height_before, height, left, aside })
 }
 
 /// Whether filling the folder was cut short; no marker of another network or format passes.
@@ -127,7 +127,7 @@ fn rewind(path: &Path, spec: &ChainSpec, options: &Options) -> Result<Option<u64
 fn readable(path: &Path, spec: &ChainSpec, options: &Options) -> Result<Option<Store>, StoreError> {
     let lock = marked(path, spec)?;
     let opened = DB::open_cf_descriptors_read_only(
-        &settings::rewinding(options),
+        &settings::reading(options),
         folder::database(path),
         settings::columns(options),
         false,

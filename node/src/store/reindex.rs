@@ -1,7 +1,7 @@
 //! `reindex`: indexes and state built anew from the stored blocks, every rule applied; and what can be
 //! saved of a damaged store in the same way.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use dronechain_chain_spec::block::Block;
 use dronechain_chain_spec::codec;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::spec::ChainSpec;
-use dronechain_chain_spec::transaction::Transaction;
+use dronechain_chain_spec::transaction::{Action, Transaction};
 use dronechain_chain_spec::wire::BatchBody;
 use serde::Serialize;
 
@@ -18,7 +18,7 @@ use super::keys::Column;
 use super::rebuild::Rebuild;
 use super::{Options, Store};
 use crate::core::event::CheckedBody;
-use crate::core::view::{Changes, Stage, StoredHeader, View as _};
+use crate::core::view::{BatchId, Changes, Stage, StoredHeader, View as _};
 use crate::failpoint::{self, Failpoint};
 
 /// Headers that one commit notes as live.
@@ -27,9 +27,9 @@ const LIVE_GROUP: usize = 500;
 /// What was left behind on the way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Left {
-    /// Batch bodies that are damaged; peers are asked for those that the last blocks need.
+    /// Batch bodies of the chain that are damaged; peers are asked for those of the last blocks.
     pub bodies: u64,
-    /// Waiting transactions that are damaged or were refused.
+    /// Waiting transactions that are damaged or were refused; what one damaged place held counts as one.
     pub pool: u64,
 }
 
@@ -37,7 +37,7 @@ pub struct Left {
 /// it in place of the old one in one step. `now_ms` is the clock.
 ///
 /// # Errors
-/// When the store does not open, or headers or blocks of its chain are damaged: the old one stays then.
+/// When the store does not open, or anything in it that is to be taken over is damaged: the old one stays then.
 pub fn reindex(
     path: &Path,
     spec: &ChainSpec,
@@ -49,7 +49,7 @@ pub fn reindex(
     let staged = care::staging(path)?;
     let mut rebuild = Rebuild::start(&staged, spec, options, now_ms)?;
     let mut left = Left::default();
-    bodies(&old, &mut rebuild, &mut left)?;
+    bodies(&old, &mut rebuild)?;
     for hash in &spine {
         let (block, bytes) = block(&old, hash)?;
         rebuild.block(block, bytes)?;
@@ -58,7 +58,8 @@ pub fn reindex(
     side_branches(&old, &mut rebuild, &spine)?;
     observations(&old, &mut rebuild)?;
     live(&old, &mut rebuild, &spine)?;
-    pool(&old, &mut rebuild, &mut left)?;
+    let waiting = waiting(&old)?;
+    pool(&old, &mut rebuild, waiting, &mut left)?;
     let standing = rebuild.finish()?;
     failpoint::hit(Failpoint::ReindexBuilt);
     care::exchange(&staged, path)?;
@@ -71,17 +72,18 @@ pub fn reindex(
 /// Takes over what can be read of `old`, in order of height up to the first block that cannot.
 pub(super) fn salvage(old: &Store, rebuild: &mut Rebuild) -> Result<Left, CareError> {
     let mut left = Left::default();
-    bodies(old, rebuild, &mut left)?;
-    rebuild.commit()?;
     for height in 1.. {
         let Ok(Some(hash)) = old.active(height) else { break };
         let Ok((block, bytes)) = block(old, &hash) else { break };
+        left.bodies += bodies_of(old, rebuild, &block.transactions)?;
         if rebuild.block(block, bytes).is_err() {
             break;
         }
     }
     rebuild.commit()?;
-    pool(old, rebuild, &mut left)?;
+    let (waiting, damaged) = readable_waiting(old);
+    left.pool += damaged;
+    pool(old, rebuild, waiting, &mut left)?;
     Ok(left)
 }
 
@@ -117,42 +119,86 @@ fn block(old: &Store, hash: &Hash256) -> Result<(Block, usize), CareError> {
     Ok((block, bytes))
 }
 
-/// Rows of a column as far as they can be read, in groups that fit in memory; how many were not.
-fn rows(
-    old: &Store,
-    column: Column,
-    mut take: impl FnMut(&[u8]) -> Result<bool, CareError>,
-) -> Result<u64, CareError> {
-    let (mut bad, mut failed) = (0, None);
-    let read = old.each(column, &[], |_, value| {
-        match take(value) {
-            Ok(true) => {}
-            Ok(false) => bad += 1,
-            Err(error) => failed = Some(error),
-        }
+/// Every body, those of side branches and of waiting anchors too.
+fn bodies(old: &Store, rebuild: &mut Rebuild) -> Result<(), CareError> {
+    let mut failed = None;
+    let read = old.each(Column::Bodies, &[], |_, value| {
+        let BatchBody(leaves) = codec::decode(value).map_err(|error| error.to_string())?;
+        let body = CheckedBody::of(leaves).map_err(|error| error.to_string())?;
+        failed = rebuild.body(body).err();
         Ok(failed.is_none())
     });
     match failed {
         Some(error) => Err(error),
-        // Behind a row that cannot be read nothing can.
-        None => Ok(bad + u64::from(read.is_err())),
+        None => Ok(read?),
     }
 }
 
-fn bodies(old: &Store, rebuild: &mut Rebuild, left: &mut Left) -> Result<(), CareError> {
-    left.bodies += rows(old, Column::Bodies, |value| {
-        let Ok(BatchBody(leaves)) = codec::decode(value) else { return Ok(false) };
-        let Ok(body) = CheckedBody::of(leaves) else { return Ok(false) };
-        rebuild.body(body).map(|()| true)
-    })?;
-    Ok(())
+/// The bodies of anchors among `transactions`; how many of them are damaged. One that was not there is not
+/// lost by this.
+fn bodies_of(old: &Store, rebuild: &mut Rebuild, transactions: &[Transaction]) -> Result<u64, CareError> {
+    let mut damaged = 0;
+    for transaction in transactions {
+        let Action::Anchor(anchor) = &transaction.body.action else { continue };
+        let id = BatchId { root: anchor.root, leaf_count: anchor.leaf_count };
+        let body = match old.body(&id) {
+            Ok(None) => continue,
+            Ok(Some(leaves)) => CheckedBody::of(leaves).ok().filter(|body| body.id() == id),
+            Err(_) => None,
+        };
+        match body {
+            Some(body) => rebuild.body(body)?,
+            None => damaged += 1,
+        }
+    }
+    Ok(damaged)
 }
 
-fn pool(old: &Store, rebuild: &mut Rebuild, left: &mut Left) -> Result<(), CareError> {
-    left.pool += rows(old, Column::Pool, |value| {
-        let Ok(transaction) = codec::decode::<Transaction>(value) else { return Ok(false) };
-        rebuild.pooled(transaction)
+/// Waiting transactions, in order.
+fn waiting(old: &Store) -> Result<Vec<Transaction>, CareError> {
+    let mut waiting = Vec::new();
+    old.each(Column::Pool, &[], |_, value| {
+        waiting.push(codec::decode(value).map_err(|error| error.to_string())?);
+        Ok(true)
     })?;
+    Ok(waiting)
+}
+
+/// Waiting transactions that can be read, in order, from either end up to the damage; and at how many places
+/// they cannot.
+fn readable_waiting(old: &Store) -> (Vec<Transaction>, u64) {
+    let (mut damaged, mut read) = (0, BTreeMap::new());
+    for back in [false, true] {
+        for row in old.rows(Column::Pool, back) {
+            let Ok((key, value)) = row else {
+                damaged += u64::from(!back);
+                break;
+            };
+            if read.contains_key(&key) {
+                break;
+            }
+            match codec::decode::<Transaction>(&value) {
+                Ok(transaction) => drop(read.insert(key, transaction)),
+                Err(_) => damaged += u64::from(!back),
+            }
+        }
+        if damaged == 0 {
+            break;
+        }
+    }
+    (read.into_values().collect(), damaged)
+}
+
+fn pool(
+    old: &Store,
+    rebuild: &mut Rebuild,
+    waiting: Vec<Transaction>,
+    left: &mut Left,
+) -> Result<(), CareError> {
+    for transaction in waiting {
+        bodies_of(old, rebuild, std::slice::from_ref(&transaction))?;
+        left.pool += u64::from(!rebuild.pooled(transaction)?);
+    }
     Ok(())
 }
 

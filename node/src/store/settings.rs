@@ -67,6 +67,13 @@ pub(super) fn rewinding(options: &Options) -> rocksdb::Options {
     settings
 }
 
+/// Settings under which a table that cannot be opened is no reason not to open the rest.
+pub(super) fn reading(options: &Options) -> rocksdb::Options {
+    let mut settings = rewinding(options);
+    settings.set_paranoid_checks(false);
+    settings
+}
+
 /// Every column family with its settings; they share one cache.
 pub(super) fn columns(options: &Options) -> Vec<ColumnFamilyDescriptor> {
     let cache = Cache::new_lru_cache(options.cache_bytes);

@@ -10,7 +10,7 @@ use dronechain_chain_spec::transaction::{Action, Transaction};
 
 use super::Checker;
 use super::rows::read;
-use crate::core::view::{Connected, Stage, View as _};
+use crate::core::view::{BatchId, Connected, Stage, View as _};
 use crate::store::keys::{self, Column, meta};
 use crate::store::rows::ShownList;
 use crate::store::{AnchorPlace, TxPlace};
@@ -145,6 +145,10 @@ impl Checker<'_> {
             self.fault(Column::Anchors, &key, format!("not at its place in block {height}"));
         }
         if anchor.root != Hash256::ZERO {
+            let batch = keys::batch(&BatchId { root: anchor.root, leaf_count: anchor.leaf_count });
+            // One that cannot be read is a fault of its own.
+            let missing = matches!(store.bytes(Column::Bodies, &batch), Ok(None));
+            self.report.counts.bodies_missing += u64::from(missing);
             walk.roots += 1;
             let key = keys::root(&anchor.root, sender, sequence);
             if read(store.bytes(Column::Roots, &key))?.as_deref() != Some(&height.to_be_bytes()) {
