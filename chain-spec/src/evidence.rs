@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, Canonical};
 use crate::hash::{Hash256, sha256};
-use crate::header::{SIGNED_HEADER_LEN, SignedHeader};
+use crate::header::{Header, SIGNED_HEADER_LEN, SignedHeader};
 use crate::key::PublicKey;
 use crate::limits::TX_BYTES_MAX;
 use crate::rules::{HeaderError, TxError};
@@ -19,7 +19,8 @@ use crate::transaction::Transaction;
 /// one fact has one encoding.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub enum Evidence {
-    /// Two blocks by one miner at one height.
+    /// Two blocks by one miner on one parent. At one height on different ones is what an honest miner makes whose
+    /// chain was left for a heavier one in between.
     Blocks {
         /// The one with the smaller block hash.
         first: SignedHeader,
@@ -47,7 +48,7 @@ impl Canonical for Evidence {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Misbehaviour {
-    /// Two blocks at one height.
+    /// Two blocks on one parent.
     TwoBlocks,
     /// Two transactions at one sequence.
     TwoTransactions,
@@ -85,7 +86,8 @@ impl Evidence {
     /// Evidence from two headers, if they contradict each other.
     pub fn of_headers(one: &SignedHeader, other: &SignedHeader) -> Option<Self> {
         let (a, b) = (&one.header, &other.header);
-        let conflict = a.miner == b.miner && a.height == b.height && a.hash() != b.hash();
+        let place = |header: &Header| (header.miner, header.height, header.parent);
+        let conflict = place(a) == place(b) && a.hash() != b.hash();
         let (first, second) = if a.hash() < b.hash() { (one, other) } else { (other, one) };
         conflict.then(|| Self::Blocks { first: first.clone(), second: second.clone() })
     }

@@ -77,7 +77,9 @@ fn e3_headers_that_do_not_contradict_each_other() {
     let one = header(&net, NODES[1], |_| ());
     let height = header(&net, NODES[1], |header| header.height += 1);
     let miner = header(&net, NODES[2], |_| ());
-    for other in [&one, &height, &miner] {
+    // What an honest miner does whose chain was left in between.
+    let parent = header(&net, NODES[1], |header| header.parent.0[31] ^= 1);
+    for other in [&one, &height, &miner, &parent] {
         assert_eq!(Evidence::of_headers(&one, other), None);
         assert_eq!(blocks(&one, other).check(network), Err(EvidenceError::NoConflict));
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use dronechain_chain_spec::block::CheckedBlock;
 use dronechain_chain_spec::evidence::Evidence;
 use dronechain_chain_spec::hash::Hash256;
-use dronechain_chain_spec::header::CheckedHeader;
+use dronechain_chain_spec::header::{CheckedHeader, Header};
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::transaction::{CheckedTransaction, Sender, Transaction};
 
@@ -13,16 +13,26 @@ use super::Core;
 use super::event::Action;
 use super::view::{Conflict, View, ViewError};
 
-/// Heights below the tip at which a second block by one miner is noticed.
+/// Heights below the tip at which a second block by one miner on one parent is noticed.
 const WITNESS_DEPTH: u64 = 1_024;
 /// Pieces of evidence taken in from one start to the next.
 const EVIDENCE_MAX: usize = 10_000;
 
-/// Who made which block lately.
+/// Who made which block lately: by height, miner and parent.
 #[derive(Default)]
 pub(super) struct Witness {
-    made: BTreeMap<(u64, PublicKey), Hash256>,
+    made: BTreeMap<(u64, PublicKey, Hash256), Hash256>,
     found: usize,
+}
+
+impl Witness {
+    /// A header that is not kept is not compared with.
+    pub(super) fn forget(&mut self, header: &Header) {
+        let place = (header.height, header.miner, header.parent);
+        if self.made.get(&place) == Some(&header.hash()) {
+            self.made.remove(&place);
+        }
+    }
 }
 
 impl<V: View> Core<V> {
@@ -32,22 +42,22 @@ impl<V: View> Core<V> {
             let Some(hash) = self.ledger.active(height)? else {
                 return Err(ViewError(format!("no active block at height {height}")));
             };
-            let miner = self.ledger.known(&hash)?.signed.header.miner;
-            self.witness.made.insert((height, miner), hash);
+            let Header { miner, parent, .. } = self.ledger.known(&hash)?.signed.header;
+            self.witness.made.insert((height, miner, parent), hash);
         }
         Ok(())
     }
 
     pub(super) fn witness_header(&mut self, header: &CheckedHeader) -> Result<(), ViewError> {
-        let (height, miner) = (header.header().height, header.header().miner);
+        let Header { height, miner, parent, .. } = *header.header();
         let lowest = self.tip.height.saturating_sub(WITNESS_DEPTH);
         if height < lowest {
             return Ok(());
         }
-        while self.witness.made.first_key_value().is_some_and(|((made, _), _)| *made < lowest) {
+        while self.witness.made.first_key_value().is_some_and(|((made, ..), _)| *made < lowest) {
             self.witness.made.pop_first();
         }
-        let earlier = *self.witness.made.entry((height, miner)).or_insert(header.hash());
+        let earlier = *self.witness.made.entry((height, miner, parent)).or_insert(header.hash());
         if earlier != header.hash() {
             let earlier = self.ledger.known(&earlier)?.signed;
             self.keep_evidence(Evidence::of_headers(&earlier, header.signed()))?;

@@ -186,8 +186,7 @@ impl World {
         Ok(())
     }
 
-    /// Evidence names nobody who kept to the rules: an honest miner makes two blocks at one height only behind
-    /// different blocks, when its chain was left for a heavier one in between.
+    /// Evidence names nobody who kept to the rules.
     pub(super) fn check_evidence(
         &mut self,
         node: usize,
@@ -202,10 +201,11 @@ impl World {
             found.is_some_and(|client| !client.equivocates)
         };
         match misbehaviour {
-            Misbehaviour::TwoBlocks if offenders.iter().any(honest_node) => {
-                self.tally.count("evidence", "two blocks of an honest miner");
-                Ok(())
-            }
+            Misbehaviour::TwoBlocks if offenders.iter().any(honest_node) => Err(self.violation(
+                "evidence",
+                node,
+                format!("{misbehaviour:?} of {offenders:?}, who is honest"),
+            )),
             Misbehaviour::TwoTransactions if offenders.iter().any(honest_client) => Err(self.violation(
                 "evidence",
                 node,
