@@ -10,6 +10,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 
 use dronechain_chain_spec::hash::Hash256;
+use dronechain_chain_spec::header::Header;
 use dronechain_chain_spec::target::Work;
 
 use super::ledger::Ledger;
@@ -17,6 +18,8 @@ use super::view::{Stage, View, ViewError};
 
 /// Heads of header branches that are remembered at once.
 const HEADS_MAX: usize = 64;
+/// Blocks of a branch other than the best that are looked at.
+pub(super) const OTHER_MAX: usize = 128;
 /// A branch that brings no block for this long is parked, in ms.
 const STALL_MS: u64 = 6_000;
 /// How long a stalled branch stays parked, in ms.
@@ -80,6 +83,20 @@ impl Branches {
         others.into_iter().map(|(head, _)| *head).collect()
     }
 
+    /// The other heads, those first whose miner has the fewest of them: one who announces many delays none of
+    /// the others'.
+    pub(super) fn others_in_turn<V: View>(&self, ledger: &Ledger<V>) -> Result<Vec<Hash256>, ViewError> {
+        let mut of_miner = BTreeMap::<_, usize>::new();
+        let mut others = Vec::new();
+        for head in self.others() {
+            let miner = ledger.known(&head)?.signed.header.miner;
+            *of_miner.entry(miner).or_default() += 1;
+            others.push((miner, head));
+        }
+        others.sort_by_key(|(miner, _)| of_miner[miner]);
+        Ok(others.into_iter().map(|(_, head)| head).collect())
+    }
+
     /// A header that outranks the tip was accepted or shown again.
     pub(super) fn add<V: View>(
         &mut self,
@@ -99,9 +116,7 @@ impl Branches {
         }
         self.heads.insert(hash, work);
         if self.heads.len() > HEADS_MAX {
-            let lowest = self.heads.iter().map(|(head, work)| Rank::new(*work, *head)).min();
-            let Rank(_, Reverse(lowest)) = lowest.expect("more than HEADS_MAX");
-            self.forget(lowest);
+            self.forget_least(ledger)?;
         }
         match &mut self.best {
             Some(best) if best.head() == parent => {
@@ -111,6 +126,32 @@ impl Branches {
             }
             Some(best) if best.rank() >= Rank::new(work, hash) => Ok(()),
             _ => self.choose(ledger),
+        }
+    }
+
+    /// Of too many heads one whose block is not here, of the miner who has most of them at one height, else the
+    /// lowest: who announces blocks and withholds them displaces his own before those of others.
+    fn forget_least<V: View>(&mut self, ledger: &Ledger<V>) -> Result<(), ViewError> {
+        let mut absent = BTreeMap::<_, Vec<_>>::new();
+        for (head, work) in &self.heads {
+            let stored = ledger.known(head)?;
+            if stored.stage < Stage::Stored {
+                let Header { miner, height, .. } = stored.signed.header;
+                absent.entry((miner, height)).or_default().push(Rank::new(*work, *head));
+            }
+        }
+        let most = absent
+            .into_values()
+            .max_by_key(|heads| (heads.len(), heads.iter().min().map(|rank| Reverse(*rank))));
+        let least = match most {
+            Some(heads) => heads.into_iter().min(),
+            None => self.heads.iter().map(|(head, work)| Rank::new(*work, *head)).min(),
+        };
+        let Some(Rank(_, Reverse(head))) = least else { return Ok(()) };
+        self.forget(head);
+        match &self.best {
+            Some(best) if best.head() == head => self.choose(ledger),
+            Some(_) | None => Ok(()),
         }
     }
 

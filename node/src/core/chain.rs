@@ -20,8 +20,6 @@ use super::view::{Stage, StoredHeader, View, ViewError};
 const FRESH_MAX: usize = 1_024;
 /// Fresh blocks this far below the tip are of lost branches.
 const FRESH_DEPTH: u64 = 64;
-/// Blocks of a branch other than the best that are looked at.
-const OTHER_MAX: usize = 128;
 /// A single header is kept if its chain lacks no more than the work of this many blocks like the tip: each
 /// one that is kept cost at least a block's work not long ago.
 const WORTH_BLOCKS: u64 = 64;
@@ -157,6 +155,18 @@ impl<V: View> Core<V> {
         self.consider(hash, parent, &stored)
     }
 
+    /// Forgets a header that was just taken into no branch.
+    pub(super) fn let_go(&mut self, hash: &Hash256) {
+        let pending = &mut self.ledger.pending;
+        if let Some(stored) = pending.headers.remove(hash) {
+            self.witness.forget(&stored.signed.header);
+        }
+        pending.shown.remove(hash);
+        pending.rosters.remove(hash);
+        pending.blocks.remove(hash);
+        self.fresh.remove(hash);
+    }
+
     /// The roster that the block `at` left; the one used last is kept decoded.
     pub(super) fn roster_at(&mut self, at: Hash256) -> Result<Arc<Roster>, ViewError> {
         if let Some((known, roster)) = &self.roster
@@ -198,7 +208,11 @@ impl<V: View> Core<V> {
         let hash = block.hash();
         match self.ledger.header(&hash)? {
             None => return Ok(false),
-            Some(stored) if stored.stage == Stage::Header => self.keep_block(block, from)?,
+            Some(stored) if stored.stage == Stage::Header => {
+                self.keep_block(block, from)?;
+                // It may have been displaced among the heads while it was not here.
+                self.consider(hash, stored.signed.header.parent, &stored)?;
+            }
             Some(_) => {}
         }
         Ok(true)
@@ -301,7 +315,7 @@ impl<V: View> Core<V> {
             break;
         }
         for head in self.branches.others() {
-            let Some((fork, hashes)) = branch::walk(&self.ledger, head, OTHER_MAX)? else { continue };
+            let Some((fork, hashes)) = branch::walk(&self.ledger, head, branch::OTHER_MAX)? else { continue };
             if self.is_refused(fork, head)? {
                 continue;
             }

@@ -65,6 +65,8 @@ pub(super) struct Move {
     history_nodes: BTreeMap<(u8, u64), Hash256>,
     height_before: u64,
     admins_changed: bool,
+    /// New blocks that left and have no successors as new: counted on with the next block.
+    carried: u64,
 }
 
 impl Move {
@@ -84,6 +86,7 @@ impl Move {
             history_nodes: BTreeMap::new(),
             height_before: tip.height,
             admins_changed: false,
+            carried: 0,
         }
     }
 
@@ -122,7 +125,8 @@ impl Move {
         let commitments = delta.commitments;
         let same = commitments.accounts == self.tip.opening.commitments.accounts;
         let accounts_since = if same { self.tip.opening.accounts_since } else { height };
-        let live = self.tip.opening.live + u64::from(is_live(block.header().header().time_ms));
+        let is_new = u64::from(is_live(block.header().header().time_ms));
+        let live = self.tip.opening.live + is_new + std::mem::take(&mut self.carried);
         let opening = Opening { commitments, accounts_since, live };
         let mut stored = ledger.known(&hash)?;
         stored.stage = Stage::Valid;
@@ -214,9 +218,16 @@ pub(super) fn follow<V: View>(
     is_live: impl Fn(u64) -> bool,
 ) -> Result<(Move, Option<(Hash256, BlockError)>), ViewError> {
     let mut change = start;
+    let live = change.tip.opening.live;
     while change.tip.height > fork {
         change.disconnect(ledger)?;
     }
+    // The count never falls: else a chain of old blocks would lift finality from all that is below it.
+    let mut new = 0;
+    for hash in &path {
+        new += u64::from(is_live(ledger.known(hash)?.signed.header.time_ms));
+    }
+    change.carried = (live - change.tip.opening.live).saturating_sub(new);
     for hash in path {
         let block = match fresh.get(&hash) {
             Some(fresh) => fresh.block.clone(),

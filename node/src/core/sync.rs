@@ -12,6 +12,7 @@ use dronechain_chain_spec::target::Work;
 use dronechain_chain_spec::wire::{Request, Status};
 
 use super::Core;
+use super::branch;
 use super::chain::HeaderFate;
 use super::event::{Action, Answer, Fault, GossipId, Peer, RequestId, Verdict};
 use super::peers::Wanted;
@@ -156,11 +157,11 @@ impl<V: View> Core<V> {
             self.out.push(Action::Penalise { peer, fault: Fault::Unasked });
             return Ok(());
         }
-        let is_wanted = self.is_wanted(links)?;
-        let mut newest = None;
+        let least = self.least_to_keep(links)?;
+        let mut new = Vec::new();
         for link in links {
-            match self.accept_header(link, is_wanted)? {
-                HeaderFate::New => newest = Some(link.header().hash()),
+            match self.accept_header(link, least.is_some())? {
+                HeaderFate::New => new.push(link.header().hash()),
                 HeaderFate::Known => {}
                 HeaderFate::Light
                 | HeaderFate::OnInvalid
@@ -175,7 +176,11 @@ impl<V: View> Core<V> {
                 }
             }
         }
-        if let Some(newest) = newest {
+        if new.len() < least.unwrap_or(0) {
+            // Some were offered that no rule lets pass: what is left was not worth keeping.
+            new.drain(..).for_each(|hash| self.let_go(&hash));
+        }
+        if let Some(newest) = new.last().copied() {
             if let Some(known) = self.peers.known_mut(peer) {
                 known.newest = Some(newest);
             }
@@ -189,9 +194,9 @@ impl<V: View> Core<V> {
         self.request_blocks()
     }
 
-    /// Whether headers that a peer showed are kept: their chain may still matter, or so many are new that a
-    /// majority of nodes made them.
-    fn is_wanted(&self, links: &[CheckedLink]) -> Result<bool, ViewError> {
+    /// How many of the headers that a peer showed must be new and in order, so that they are kept: any, if their
+    /// chain may still matter; else as many as only a majority of nodes makes, if there are that many.
+    fn least_to_keep(&self, links: &[CheckedLink]) -> Result<Option<usize>, ViewError> {
         let mut new = links;
         while let Some((first, rest)) = new.split_first() {
             if self.ledger.header(&first.header().hash())?.is_none() {
@@ -200,17 +205,18 @@ impl<V: View> Core<V> {
             new = rest;
         }
         let Some(first) = new.first() else {
-            return Ok(false);
+            return Ok(None);
         };
         let Some(before) = self.ledger.header(&first.header().header().parent)? else {
-            return Ok(false);
+            return Ok(None);
         };
         let add = |work: Work, link: &CheckedLink| work.saturating_add(link.header().target().work());
         if self.is_worth(new.iter().fold(before.work, add))? {
-            return Ok(true);
+            return Ok(Some(0));
         }
         let spacing = self.ledger.roster(&before.roster)?.nodes.spacing(before.height() + 1);
-        Ok(new.len() as u64 >= spacing)
+        let spacing = usize::try_from(spacing).expect("nodes are counted in u32");
+        Ok((new.len() >= spacing).then_some(spacing))
     }
 
     fn blocks(&mut self, peer: Peer, wanted: &[Hash256], blocks: Vec<CheckedBlock>) -> Result<(), ViewError> {
@@ -263,29 +269,52 @@ impl<V: View> Core<V> {
     /// A block that was just announced is asked of whoever announced it.
     fn fetch_announced(&mut self, peer: Peer, hash: Hash256) -> Result<(), ViewError> {
         let next = self.branches.best().is_some_and(|branch| branch.hashes.len() <= BLOCKS_PER_REQUEST);
-        if next && !self.peers.blocks_under_way().contains(&hash) {
-            let missing = self.missing_blocks(BLOCKS_PER_REQUEST)?;
-            if !missing.is_empty() {
-                self.ask_blocks(peer, missing);
-            }
+        let is_here = self.ledger.known(&hash)?.stage >= Stage::Stored;
+        if next && !is_here && !self.peers.blocks_under_way().contains(&hash) {
+            let mut missing = self.missing_blocks(BLOCKS_PER_REQUEST)?;
+            // Whoever announces a block has it, whatever others announced before.
+            missing.retain(|other| *other != hash);
+            missing.truncate(BLOCKS_PER_REQUEST - 1);
+            missing.insert(0, hash);
+            self.ask_blocks(peer, missing);
         }
         self.request_blocks()
     }
 
-    /// Blocks of the best branch that are neither here nor under way.
+    /// Blocks that are neither here nor under way: the next one of every other branch, and as many as there is
+    /// room for of the best. Whoever withholds the best one's holds up no other.
     fn missing_blocks(&mut self, count: usize) -> Result<Vec<Hash256>, ViewError> {
         let stored = self.branches.stored(&self.ledger)?;
-        let Some(branch) = self.branches.best() else {
-            return Ok(Vec::new());
-        };
         let under_way = self.peers.blocks_under_way();
         let mut missing = Vec::new();
-        for hash in branch.hashes.iter().skip(stored).take(WINDOW) {
+        let is_missing = |hash: &Hash256| -> Result<bool, ViewError> {
+            Ok(!under_way.contains(hash) && self.ledger.known(hash)?.stage == Stage::Header)
+        };
+        let others = self.branches.others_in_turn(&self.ledger)?;
+        let of_best = count - others.len().min(count / 2);
+        for hash in
+            self.branches.best().into_iter().flat_map(|best| best.hashes.iter().skip(stored).take(WINDOW))
+        {
+            if missing.len() == of_best {
+                break;
+            }
+            if is_missing(hash)? {
+                missing.push(*hash);
+            }
+        }
+        for head in others {
             if missing.len() == count {
                 break;
             }
-            if !under_way.contains(hash) && self.ledger.known(hash)?.stage == Stage::Header {
-                missing.push(*hash);
+            let Some((_, path)) = branch::walk(&self.ledger, head, branch::OTHER_MAX)? else { continue };
+            for hash in path {
+                if self.ledger.known(&hash)?.stage >= Stage::Stored {
+                    continue;
+                }
+                if is_missing(&hash)? && !missing.contains(&hash) {
+                    missing.push(hash);
+                }
+                break;
             }
         }
         Ok(missing)
@@ -296,9 +325,9 @@ impl<V: View> Core<V> {
         self.peers.ask(peer, wanted, Request::Blocks { hashes }, &mut self.out);
     }
 
-    /// Spreads the missing blocks of the best branch over peers that claim no less work than the tip has.
+    /// Spreads the missing blocks over peers that claim no less work than the tip has.
     pub(super) fn request_blocks(&mut self) -> Result<(), ViewError> {
-        if self.branches.best().is_none() {
+        if self.branches.heads().is_empty() {
             return Ok(());
         }
         let (now_ms, tip_work) = (self.now_ms, self.tip.work);

@@ -8,6 +8,8 @@
 //! What touches the node's interface is in `disk` (what a commit writes), `message` (what travels) and
 //! `shell` (events and actions).
 
+#[cfg(test)]
+mod alone;
 mod check;
 mod client;
 mod disk;
