@@ -181,7 +181,8 @@ impl Settings {
             data: self.parse(Key::Data, path)?,
             spec: self.parse(Key::Spec, path)?,
             key: self.parse(Key::Key, path)?,
-            preshared_key: self.parse(Key::PresharedKey, path_if_any)?,
+            // Empty on purpose would be a filter that lets all through, by accident too.
+            preshared_key: self.parse_unless_default(Key::PresharedKey, path)?,
             listen: self.parse(Key::Listen, |text| Ok(address::parse_listen(text)?))?,
             http: self.parse(Key::Http, |text| text.parse().map_err(|_| ValueError::Socket))?,
             peers: self.parse(Key::Peers, peers)?,
@@ -200,6 +201,18 @@ impl Settings {
                 hash.transpose().map_err(|_| ValueError::Hash)
             })?,
         })
+    }
+
+    /// None if nobody set it.
+    fn parse_unless_default<T>(
+        &self,
+        key: Key,
+        parse: impl Fn(&str) -> Result<T, ValueError>,
+    ) -> Result<Option<T>, ConfigError> {
+        match self.0.get(&key) {
+            Some(Setting { origin: Origin::Default, .. }) | None => Ok(None),
+            Some(_) => self.parse(key, parse).map(Some),
+        }
     }
 
     fn set(&mut self, key: Key, value: String, origin: Origin) {

@@ -4,10 +4,11 @@
 //! before one commit, so that many submissions share one sync of the disk; while it lasts, no event
 //! is taken in. A failed commit or read ends the node: what is not on disk was never acknowledged.
 
+mod progress;
 mod ready;
 mod room;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use dronechain_chain_spec::evidence::Misbehaviour;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::registry::Roll;
@@ -23,6 +25,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 
+use self::progress::Progress;
 use self::room::{Admitted, Room};
 use crate::config::Config;
 use crate::core::event::{Action, Event, SubmitError, Submitted, Template, Ticket};
@@ -31,7 +34,7 @@ use crate::core::{Core, Start};
 use crate::failpoint::{self, Failpoint};
 use crate::keyfile::{self, KeyFileError};
 use crate::miner::{self, MinerError};
-use crate::p2p::{self, Command, P2p, P2pError};
+use crate::p2p::{self, Command, NodeKeys, P2p, P2pError};
 use crate::rpc::{self, Health, MISSING_SHOWN_MAX, Rpc, Submit, TipView};
 use crate::store::{self, Options, Store, StoreError};
 
@@ -133,7 +136,14 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
         told_rival(first, rival);
     }
     let core = Core::new(network.clone(), Arc::clone(&store), start)?;
-    let (allowed_in, allowed) = watch::channel(Arc::new(admitted(&core)));
+    let keys = node_keys(&core);
+    if !keys.admitted.contains(&PublicKey::of(&key)) {
+        warn!(
+            key = %PublicKey::of(&key),
+            "as far as this node knows its key is not admitted, and peers refuse it: `dronechain admin admit`"
+        );
+    }
+    let (allowed_in, allowed) = watch::channel(Arc::new(keys));
     let (tip_in, tip) = watch::channel(Arc::new(tip_view(&core, &store)?));
 
     let setup = p2p::Setup {
@@ -185,6 +195,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
         allowed: allowed_in,
         replies: BTreeMap::new(),
         tickets: 0,
+        progress: Progress::default(),
+        own: node,
     };
     let outcome = shell.serve(events, submits, shutdown).await;
     if let Err(error) = &outcome {
@@ -228,10 +240,14 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, NodeError> {
     TcpListener::bind(address).await.map_err(|error| NodeError::Http { address, error })
 }
 
-/// Keys of admitted, not revoked nodes: whom peers may be.
-fn admitted<V: View>(core: &Core<V>) -> BTreeSet<PublicKey> {
-    let nodes = core.registry().accounts(Roll::Nodes).iter();
-    nodes.filter(|node| node.entry.revoked.is_none()).map(|node| node.entry.key).collect()
+/// Whom peers may be.
+fn node_keys<V: View>(core: &Core<V>) -> NodeKeys {
+    let mut keys = NodeKeys::default();
+    for node in core.registry().accounts(Roll::Nodes) {
+        let is_admitted = node.entry.revoked.is_none();
+        if is_admitted { &mut keys.admitted } else { &mut keys.revoked }.insert(node.entry.key);
+    }
+    keys
 }
 
 fn tip_view<V: View>(core: &Core<V>, store: &Store) -> Result<TipView, ViewError> {
@@ -283,9 +299,12 @@ struct Shell {
     peers: P2p,
     templates: watch::Sender<Option<Template>>,
     tip: watch::Sender<Arc<TipView>>,
-    allowed: watch::Sender<Arc<BTreeSet<PublicKey>>>,
+    allowed: watch::Sender<Arc<NodeKeys>>,
     replies: BTreeMap<Ticket, oneshot::Sender<Result<Submitted, SubmitError>>>,
     tickets: u64,
+    progress: Progress,
+    /// The node's key.
+    own: PublicKey,
 }
 
 impl Shell {
@@ -386,7 +405,15 @@ impl Shell {
                 return Ok(());
             }
             Action::Evidence { id, offenders, misbehaviour } => {
-                warn!(%id, ?offenders, ?misbehaviour, "somebody contradicted itself: the evidence is kept");
+                if offenders.contains(&self.own) {
+                    error!(%id, "ALARM: this node's own key contradicted itself: another process uses it, or an old copy of the data folder did");
+                }
+                let offenders = offenders.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+                let what = match misbehaviour {
+                    Misbehaviour::TwoBlocks => "two blocks on one parent",
+                    Misbehaviour::TwoTransactions => "two transactions at one sequence",
+                };
+                warn!(%id, offenders, what, "somebody contradicted itself: the evidence is kept");
                 return Ok(());
             }
             Action::UpgradeNeeded { rule, since } => {
@@ -402,12 +429,13 @@ impl Shell {
     }
 
     /// Shows clients and peers the durable tip.
-    fn publish(&self) -> Result<(), NodeError> {
-        let (hash, ..) = self.core.tip();
+    fn publish(&mut self) -> Result<(), NodeError> {
+        let (hash, height, ..) = self.core.tip();
         let shown = Arc::clone(&self.tip.borrow());
         let moved = shown.hash != hash;
         let health = health(&self.core, &shown.health);
         let headers_height = self.core.headers_height();
+        self.progress.tell(self.core.is_behind(), height, headers_height);
         let counts = (self.core.pool_len(), self.core.is_behind(), headers_height);
         let same = (shown.mempool, shown.syncing, shown.headers_height) == counts && shown.health == health;
         if !moved && same {
@@ -419,7 +447,7 @@ impl Shell {
             // Trees are cached by the registry's identity.
             view.registry = Arc::clone(&shown.registry);
         } else {
-            self.allowed.send_replace(Arc::new(admitted(&self.core)));
+            self.allowed.send_replace(Arc::new(node_keys(&self.core)));
         }
         (view.mempool, view.syncing, view.headers_height) = counts;
         view.health = health;

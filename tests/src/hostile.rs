@@ -16,7 +16,7 @@ use dronechain_chain_spec::target::{Target, Work};
 use dronechain_chain_spec::transaction::Transaction;
 use dronechain_chain_spec::wire::{Request, Response, Status};
 use dronechain_node::core::view::{BatchId, Changes, Connected, Moved, Stage, StoredHeader};
-use dronechain_node::p2p::{self, P2p};
+use dronechain_node::p2p::{self, NodeKeys, P2p};
 use dronechain_node::store::{Options, Store};
 use tokio::sync::{mpsc, watch};
 
@@ -227,7 +227,10 @@ impl Forge {
         store.commit(&self.changes).expect("a commit");
         let (events, mut received) = mpsc::channel(64);
         let drain = tokio::spawn(async move { while received.recv().await.is_some() {} });
-        let (_allow, allowed) = watch::channel(Arc::new(BTreeSet::from([victim_key])));
+        let (_allow, allowed) = watch::channel(Arc::new(NodeKeys {
+            admitted: BTreeSet::from([victim_key]),
+            revoked: BTreeSet::new(),
+        }));
         let setup = p2p::Setup {
             key: identity.clone(),
             preshared_key: None,
@@ -255,7 +258,7 @@ pub fn mined(mut header: Header) -> Header {
 pub struct Hostile {
     peer: P2p,
     drain: tokio::task::JoinHandle<()>,
-    _allow: watch::Sender<Arc<BTreeSet<PublicKey>>>,
+    _allow: watch::Sender<Arc<NodeKeys>>,
     _folder: tempfile::TempDir,
 }
 

@@ -1,5 +1,6 @@
 //! Addresses of peers: which multiaddresses this transport can use.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use libp2p::multiaddr::Protocol;
@@ -33,6 +34,15 @@ pub(crate) enum Place {
         /// Which addresses will do.
         family: Family,
     },
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Known(address) => write!(f, "{address}"),
+            Self::Named { host, port, .. } => write!(f, "{host}:{port}"),
+        }
+    }
 }
 
 /// Families of IP addresses.

@@ -13,6 +13,11 @@ use super::address::{self, Place};
 use super::error::P2pError;
 use super::limits::{REDIAL_MAX, REDIAL_MIN, STABLE};
 
+/// Failed or short connections to a target after which the operator is told: about 15 s.
+const TELL_FIRST: u32 = 7;
+/// And again, about every 8 minutes.
+const TELL_EVERY: u32 = 64;
+
 /// What is to be done for a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Due {
@@ -61,6 +66,11 @@ impl Dialer {
             Ok(Target { place, wanted, found: None, attempts: 0, state })
         };
         Ok(Self(addresses.iter().map(target).collect::<Result<_, _>>()?))
+    }
+
+    /// Who the configuration names.
+    pub(super) fn named(&self) -> impl Iterator<Item = PeerId> + '_ {
+        self.0.iter().filter_map(|target| target.wanted)
     }
 
     /// Whether the configuration names this peer.
@@ -147,6 +157,13 @@ impl Target {
     fn wait(&mut self, now: Instant, jitter: u32) {
         self.state = State::Waiting(now + back_off(self.attempts, jitter));
         self.attempts = self.attempts.saturating_add(1);
+        if self.attempts == TELL_FIRST || self.attempts.is_multiple_of(TELL_EVERY) {
+            tracing::warn!(
+                peer = %self.place, attempts = self.attempts,
+                "a configured peer is out of reach or does not stay: is it up, has it the same pre-shared key, \
+                 and do both admit the other's key?"
+            );
+        }
     }
 }
 

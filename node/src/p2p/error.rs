@@ -29,6 +29,14 @@ pub enum P2pError {
         /// What the transport said.
         error: TransportError<std::io::Error>,
     },
+    /// Somebody listens there.
+    #[error("cannot listen on {address}: {error}")]
+    Taken {
+        /// The address.
+        address: Multiaddr,
+        /// What the system said.
+        error: std::io::Error,
+    },
     /// The listener did not come up in time.
     #[error("the listener on {0} does not come up")]
     ListenTimeout(Multiaddr),

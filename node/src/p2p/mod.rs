@@ -27,6 +27,8 @@ mod testing;
 mod tests;
 
 use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -63,8 +65,17 @@ pub struct Setup {
     pub listen: Multiaddr,
     /// Peers to keep connections to, each with or without `/p2p/ID`.
     pub static_peers: Vec<Multiaddr>,
-    /// Keys of admitted and not revoked nodes; all others are disconnected.
-    pub allowed: watch::Receiver<Arc<BTreeSet<PublicKey>>>,
+    /// The ledger's nodes; all others are disconnected.
+    pub allowed: watch::Receiver<Arc<NodeKeys>>,
+}
+
+/// Keys of the nodes that the ledger knows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NodeKeys {
+    /// Admitted and not revoked.
+    pub admitted: BTreeSet<PublicKey>,
+    /// Revoked.
+    pub revoked: BTreeSet<PublicKey>,
 }
 
 /// What the peer-to-peer layer is to do.
@@ -122,6 +133,7 @@ pub async fn spawn(setup: Setup, store: Arc<Store>, events: mpsc::Sender<Event>)
     let mut swarm = behaviour::swarm(&key, preshared_key, network.tag, &topics)?;
     let id = *swarm.local_peer_id();
     let dialer = dial::Dialer::new(&static_peers, id, Instant::now())?;
+    free(&listen).map_err(|error| P2pError::Taken { address: listen.clone(), error })?;
     swarm.listen_on(listen.clone()).map_err(|error| P2pError::Listen { address: listen.clone(), error })?;
 
     let (reports, reports_in) = mpsc::channel(limits::REPORTS);
@@ -191,5 +203,19 @@ impl P2p {
         // Fails if the task ended by itself, which is what is wanted.
         let _ = self.commands.send(Command::Shutdown).await;
         let _ = self.task.await;
+    }
+}
+
+/// Whether nobody listens at `address`: the transport shares a port with whoever listens there already.
+fn free(address: &Multiaddr) -> io::Result<()> {
+    let mut parts = address.iter();
+    let ip: IpAddr = match parts.next() {
+        Some(Protocol::Ip4(ip)) => ip.into(),
+        Some(Protocol::Ip6(ip)) => ip.into(),
+        _ => return Ok(()),
+    };
+    match parts.next() {
+        Some(Protocol::Tcp(port)) => TcpListener::bind((ip, port)).map(drop),
+        _ => Ok(()),
     }
 }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use dronechain_chain_spec::codec;
-use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::limits::TX_BYTES_MAX;
 use dronechain_chain_spec::wire::Request;
 use futures::StreamExt;
@@ -25,7 +24,7 @@ use super::inbox::{Checks, Item};
 use super::limits::{REQUESTS_PER_PEER_MAX, UPKEEP};
 use super::links::{InboxFull, Links};
 use super::peers::Records;
-use super::{Command, lookup};
+use super::{Command, NodeKeys, lookup};
 use crate::core::event::{Fault, GossipId, Peer, RequestId, Verdict};
 use crate::store::Store;
 
@@ -86,7 +85,7 @@ pub(super) struct Task {
     /// What the inboxes share.
     pub(super) checks: Arc<Checks>,
     /// Admitted keys.
-    pub(super) allowed: watch::Receiver<Arc<BTreeSet<PublicKey>>>,
+    pub(super) allowed: watch::Receiver<Arc<NodeKeys>>,
     /// Connected peers.
     pub(super) links: Links,
     /// Who did wrong.
@@ -227,12 +226,16 @@ impl Task {
         }
     }
 
-    /// Lets in admitted keys that are not banned; connections of all others are closed.
+    /// Lets in keys that are admitted, or that the configuration names and the ledger does not know yet: a node
+    /// that was away does not know its peers' new keys. Not who is revoked or banned; connections of all
+    /// others are closed.
     fn update_allowed(&mut self) {
         let now = Instant::now();
         let keys = self.allowed.borrow_and_update().clone();
-        let wanted: BTreeSet<_> =
-            keys.iter().filter_map(peer_id).filter(|id| !self.records.is_banned(id, now)).collect();
+        let revoked: BTreeSet<_> = keys.revoked.iter().filter_map(peer_id).collect();
+        let named = self.dialer.named().filter(|id| !revoked.contains(id));
+        let wanted = keys.admitted.iter().filter_map(peer_id).chain(named);
+        let wanted: BTreeSet<_> = wanted.filter(|id| !self.records.is_banned(id, now)).collect();
         let allowed = &mut self.swarm.behaviour_mut().allowed;
         let left: Vec<_> =
             allowed.allowed_peers().iter().filter(|id| !wanted.contains(id)).copied().collect();

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 
 use super::testing::{key, link, spec, transaction};
-use super::{Command, P2p, Setup, spawn};
+use super::{Command, NodeKeys, P2p, Setup, spawn};
 use crate::core::event::{Answer, Event, Fault, Peer, RequestId, Verdict};
 use crate::store::{Options, Store};
 
@@ -27,13 +27,14 @@ const QUIET: Duration = Duration::from_millis(1500);
 struct Node {
     p2p: P2p,
     events: mpsc::Receiver<Event>,
-    allowed: watch::Sender<Arc<BTreeSet<PublicKey>>>,
+    allowed: watch::Sender<Arc<NodeKeys>>,
     _folder: TempDir,
 }
 
 /// All keys of the network.
-fn all(spec: &ChainSpec) -> Arc<BTreeSet<PublicKey>> {
-    Arc::new(spec.nodes.iter().copied().collect())
+fn all(spec: &ChainSpec) -> Arc<NodeKeys> {
+    let admitted = spec.nodes.iter().copied().collect();
+    Arc::new(NodeKeys { admitted, revoked: BTreeSet::new() })
 }
 
 async fn node(spec: &ChainSpec, number: u8, peers: &[Multiaddr]) -> Node {
@@ -190,11 +191,26 @@ async fn unlisted_key_is_refused_and_revoked_key_is_disconnected() {
 
     let mut b = node(&network, 1, &[a.address()]).await;
     let (of_a, _) = (a.connected().await, b.connected().await);
-    a.allowed.send_replace(Arc::new(BTreeSet::from([PublicKey::of(&key(0))])));
+    let admitted = BTreeSet::from([PublicKey::of(&key(0))]);
+    a.allowed.send_replace(Arc::new(NodeKeys { admitted, revoked: BTreeSet::new() }));
     assert_eq!(a.event().await, Event::Closed(of_a));
     a.allowed.send_replace(all(&network));
     let again = a.connected().await;
     assert_ne!(again, of_a, "a reconnected peer has another number");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn named_peer_that_the_ledger_does_not_know_yet_is_let_in_until_it_is_revoked() {
+    let network = spec(2);
+    // Its key came to stand for another while the node was away.
+    let mut named = node(&network, 9, &[]).await;
+    let mut a = node(&network, 0, &[named.address()]).await;
+    let of_a = a.connected().await;
+    named.connected().await;
+    let revoked = BTreeSet::from([PublicKey::of(&key(9))]);
+    a.allowed.send_replace(Arc::new(NodeKeys { revoked, ..NodeKeys::clone(&all(&network)) }));
+    assert_eq!(a.event().await, Event::Closed(of_a));
+    assert!(a.is_quiet().await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
