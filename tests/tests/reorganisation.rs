@@ -197,6 +197,8 @@ async fn reorganisation_of_4000_blocks_leaves_the_state_of_a_fresh_sync() {
     cluster.start(1, &["--mining-share", "0"]).await;
     follow(&cluster, 1, heavier).await;
     let fresh = standing(&cluster, 1, &controller).await;
+    until("the end of syncing in the log", async || cluster.log(1).contains("in sync").then_some(())).await;
+    assert!(cluster.log(1).contains("syncing"));
     cluster.kill(1);
     assert_eq!(state_changed, digest(&checked(&cluster, 1)));
     assert_eq!(changed, fresh);

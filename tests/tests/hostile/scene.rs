@@ -3,7 +3,7 @@
 //! Nobody mines: every block is made by the test, so that each scene runs the same way.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dronechain_chain_spec::codec;
 use dronechain_chain_spec::hash::{Hash256, sha256};
@@ -20,8 +20,10 @@ use serde_json::Value;
 
 /// Resident memory that the victim never exceeds; it takes a tenth of it when nobody attacks.
 const RESIDENT_MAX: u64 = 300 << 20;
-/// How long an honest peer may wait for an answer on a busy machine; 2 s on an idle one.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long an honest peer may wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Answers that may come late: the machine is shared, and may itself hold one up.
+const LATE_MAX: usize = 2;
 /// Keys admitted as nodes for hostile peers.
 const HOSTILE: u8 = 24;
 /// The admins' next sequence once all keys of a scene are admitted.
@@ -154,11 +156,10 @@ impl Scene {
 
     /// An honest peer and an HTTP client are answered, and memory is bounded.
     pub(super) async fn alive(&self) {
-        let status = tokio::time::timeout(PATIENCE, self.honest.status()).await;
-        status.expect("an honest peer is answered in time").expect("a status");
-        let live = tokio::time::timeout(PATIENCE, self.cluster.is_alive(0)).await;
-        assert!(live.expect("HTTP answers in time"));
+        let peer_ms = in_time("an honest peer", async || self.honest.status().await.is_ok()).await;
+        in_time("an HTTP client", async || self.cluster.is_alive(0).await).await;
         let bytes = self.cluster.resident_bytes(0);
+        println!("alive: an honest peer answered in {peer_ms} ms, {} MiB resident", bytes >> 20);
         assert!(bytes < RESIDENT_MAX, "{bytes} bytes resident");
     }
 
@@ -226,4 +227,16 @@ impl Scene {
 fn serving(book: &Arc<Mutex<Book>>) -> Answers {
     let book = Arc::clone(book);
     Box::new(move |request| Reply::honest(&book.lock().expect("no test panics with it").answer(request)))
+}
+
+/// Asserts that `who` is answered in time; gives the milliseconds it took.
+async fn in_time(who: &str, mut is_answered: impl AsyncFnMut() -> bool) -> u128 {
+    for _ in 0..=LATE_MAX {
+        let start = Instant::now();
+        if let Ok(answered) = tokio::time::timeout(PATIENCE, is_answered()).await {
+            assert!(answered, "{who} is refused");
+            return start.elapsed().as_millis();
+        }
+    }
+    panic!("{who} waits for more than {PATIENCE:?}, {} times in a row", LATE_MAX + 1);
 }
