@@ -16,8 +16,6 @@ use super::connect::{self, Move};
 use super::event::{Action, Fault, Peer};
 use super::view::{Stage, StoredHeader, View, ViewError};
 
-/// Checked blocks kept in memory until they connect.
-const FRESH_MAX: usize = 1_024;
 /// Fresh blocks this far below the tip are of lost branches.
 const FRESH_DEPTH: u64 = 64;
 /// A single header is kept if its chain lacks no more than the work of this many blocks like the tip: each
@@ -27,13 +25,6 @@ const WORTH_BLOCKS: u64 = 64;
 const LIVE_BLOCK_TIMES: u64 = 12;
 /// And at least this long, in ms.
 const LIVE_MIN_MS: u64 = 60_000;
-
-/// A checked block that is not connected yet.
-pub(super) struct Fresh {
-    pub(super) block: CheckedBlock,
-    /// Who served it; none of an own block, or one that has no transactions to serve.
-    from: Option<Peer>,
-}
 
 /// A move of the tip: back to `fork`, then over `path`.
 struct Step {
@@ -223,9 +214,7 @@ impl<V: View> Core<V> {
         let transactions = block.transactions().iter().map(|tx| tx.get().clone()).collect();
         self.ledger.pending.blocks.insert(hash, transactions);
         self.ledger.set_stage(&hash, Stage::Stored)?;
-        if self.fresh.len() < FRESH_MAX {
-            self.fresh.insert(hash, Fresh { block, from });
-        }
+        self.fresh.insert(block, from);
         Ok(())
     }
 
@@ -240,7 +229,7 @@ impl<V: View> Core<V> {
                 self.take_over(change)?;
             }
             if let Some((hash, error)) = fault {
-                let from = self.fresh.remove(&hash).and_then(|fresh| fresh.from);
+                let from = self.fresh.remove(&hash);
                 self.out.extend(from.map(|peer| {
                     let fault = Fault::Block { hash, error: error.clone() };
                     Action::Penalise { peer, fault }
@@ -249,7 +238,7 @@ impl<V: View> Core<V> {
             }
         }
         let lowest = self.tip.height.saturating_sub(FRESH_DEPTH);
-        self.fresh.retain(|_, fresh| fresh.block.header().header().height > lowest);
+        self.fresh.keep_above(lowest);
         Ok(())
     }
 

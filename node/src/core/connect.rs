@@ -14,7 +14,7 @@ use dronechain_chain_spec::target::Work;
 use dronechain_chain_spec::transaction::Transaction;
 
 use super::branch::Rank;
-use super::chain::Fresh;
+use super::fresh::Fresh;
 use super::ledger::Ledger;
 use super::view::{Connected, Moved, Opening, Stage, StateChanges, StoredHeader, View, ViewError};
 
@@ -214,7 +214,7 @@ pub(super) fn follow<V: View>(
     start: Move,
     fork: u64,
     path: Vec<Hash256>,
-    fresh: &BTreeMap<Hash256, Fresh>,
+    fresh: &Fresh,
     is_live: impl Fn(u64) -> bool,
 ) -> Result<(Move, Option<(Hash256, BlockError)>), ViewError> {
     let mut change = start;
@@ -230,7 +230,7 @@ pub(super) fn follow<V: View>(
     change.carried = (live - change.tip.opening.live).saturating_sub(new);
     for hash in path {
         let block = match fresh.get(&hash) {
-            Some(fresh) => fresh.block.clone(),
+            Some(block) => block.clone(),
             None => ledger.block(&hash)?,
         };
         match change.connect(ledger, block, &is_live) {

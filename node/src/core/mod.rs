@@ -10,6 +10,7 @@ mod chain;
 mod connect;
 pub mod event;
 mod finality;
+mod fresh;
 mod ledger;
 mod mempool;
 mod mining;
@@ -35,10 +36,10 @@ use dronechain_chain_spec::target::Work;
 use dronechain_chain_spec::transaction::Transaction;
 
 use branch::Branches;
-use chain::Fresh;
 use connect::Tip;
 use event::{Action, Event};
 use finality::Finality;
+use fresh::Fresh;
 use ledger::Ledger;
 use mempool::Mempool;
 use mining::Mining;
@@ -71,8 +72,7 @@ pub struct Core<V> {
     state: State,
     tip: Tip,
     branches: Branches,
-    /// Blocks checked lately, not connected yet.
-    fresh: BTreeMap<Hash256, Fresh>,
+    fresh: Fresh,
     /// The roster that was used last, and the block that left it.
     roster: Option<(Hash256, Arc<Roster>)>,
     finality: Finality,
@@ -109,7 +109,7 @@ impl<V: View> Core<V> {
             state: start.state,
             tip,
             branches: Branches::default(),
-            fresh: BTreeMap::new(),
+            fresh: Fresh::default(),
             roster: None,
             finality: Finality::new(start.rivals, start.follow),
             witness: Witness::default(),

@@ -153,7 +153,7 @@ impl<V: View> Core<V> {
         let key = (body.sender, body.sequence);
         self.ledger.pending.pool.insert(key, Some(transaction.get().clone()));
         self.hold(Action::GossipTransaction(transaction.get().clone()));
-        self.pool.insert(transaction, self.now_ms);
+        self.pool.insert(&self.state, transaction, self.now_ms);
         self.mining.pool_changed();
     }
 
@@ -213,7 +213,7 @@ impl<V: View> Core<V> {
         let body = transaction.body();
         let key = (body.sender, body.sequence);
         self.ledger.pending.pool.insert(key, Some(transaction.get().clone()));
-        self.pool.insert(transaction, self.now_ms);
+        self.pool.insert(&self.state, transaction, self.now_ms);
         self.mining.pool_changed();
         self.hold(Action::Judge { gossip, verdict: Verdict::Accept });
     }
@@ -317,10 +317,10 @@ impl<V: View> Core<V> {
                 .check(&self.network.chain_id)
                 .map_err(|error| ViewError(format!("stored transaction {key:?}: {error}")))?;
             match self.pool.admission(&self.state, &checked, Origin::Returned) {
-                Ok(Admission::New) => self.pool.insert(checked, self.now_ms),
+                Ok(Admission::New) => self.pool.insert(&self.state, checked, self.now_ms),
                 // It was kept for a sender that a later block admits, and still is.
                 Err(SubmitError::Rule(error)) if self.may_hold_later(&checked, &error) => {
-                    self.pool.insert(checked, self.now_ms);
+                    self.pool.insert(&self.state, checked, self.now_ms);
                 }
                 Ok(Admission::Here | Admission::Past(_)) | Err(_) => {
                     self.ledger.pending.pool.insert(key, None);

@@ -220,7 +220,8 @@ impl<V: View> Core<V> {
     }
 
     fn blocks(&mut self, peer: Peer, wanted: &[Hash256], blocks: Vec<CheckedBlock>) -> Result<(), ViewError> {
-        if blocks.len() < wanted.len() {
+        // Fewer than asked for are no failure: only so many fit in a message. The rest is asked for again.
+        if blocks.is_empty() {
             self.rest(peer);
         }
         for block in blocks {
