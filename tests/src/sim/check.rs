@@ -4,8 +4,10 @@ use std::rc::Rc;
 
 use dronechain_chain_spec::evidence::Misbehaviour;
 use dronechain_chain_spec::hash::Hash256;
+use dronechain_chain_spec::header::{Header, future_ms};
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::registry::{Account, Roll};
+use dronechain_node::core::view::Changes;
 
 use super::Violation;
 use super::model::{Ledger, Row};
@@ -23,6 +25,8 @@ const CONVERGE_MS: u64 = 1_800_000;
 const DEEP_MS: u64 = 60_000;
 /// After that, all that was promised is included within this time.
 const INCLUDE_MS: u64 = 600_000;
+/// The longest block time that is drawn.
+const BLOCK_TIME_MAX_MS: u64 = 6_000;
 /// Bound of the mempool, as in the core.
 const POOL_MAX: usize = 20_000;
 
@@ -97,6 +101,31 @@ impl World {
         } else if !self.nodes[node].watch.rivals.is_empty() {
             let ledger = self.state(node, &hash)?;
             self.check_rivals(node, &ledger)?;
+        }
+        Ok(())
+    }
+
+    /// H12: no header is taken in whose time was too far ahead of the node's clock, whatever it showed since the
+    /// last changes.
+    pub(super) fn check_times(&mut self, node: usize, changes: &Changes) -> Result<(), Violation> {
+        let latest_ms = std::mem::take(&mut self.nodes[node].watch.latest_ms);
+        if !self.nodes[node].is_honest() {
+            return Ok(());
+        }
+        for (hash, stored) in &changes.headers {
+            let Header { time_ms, parent, .. } = stored.signed.header;
+            if time_ms <= latest_ms + future_ms(0)
+                || self.nodes[node].disk.tables().headers.contains_key(hash)
+            {
+                continue;
+            }
+            // Of a header whose parent's block is nowhere yet, the longest block time is taken.
+            let known = self.model.ledger(&parent).and_then(Result::ok);
+            let block_time_ms = known.map_or(BLOCK_TIME_MAX_MS, |before| before.block_time_ms());
+            if time_ms > latest_ms + future_ms(block_time_ms) {
+                let why = format!("header {hash} is {} ms ahead of the clock", time_ms - latest_ms);
+                return Err(self.violation("future", node, why));
+            }
         }
         Ok(())
     }
@@ -235,6 +264,9 @@ impl World {
         let tips = self.tips();
         let one = tips.windows(2).all(|pair| pair[0].1 == pair[1].1);
         if (one || self.common(&tips) > highest) && self.ending.converged_ms.is_none() {
+            if self.plan.deep && !self.ending.overridden {
+                return Err(self.violation("finality", 0, "a deep fork healed without an override"));
+            }
             self.ending.converged_ms = Some(self.now_ms);
             self.tally.peak("seconds to converge", (self.now_ms - healed_ms) / 1_000);
             let height = self.highest();

@@ -281,12 +281,7 @@ impl World {
                 let signed = header.signed(&self.nodes[node].key, &self.checks.network.chain_id);
                 self.tell(node, signed, opened, Vec::new());
             }
-            Trick::Withhold if in_turn => {
-                let header = self.grind(header);
-                self.liar(node).withheld.insert(header.hash());
-                let signed = header.signed(&self.nodes[node].key, &self.checks.network.chain_id);
-                self.tell(node, signed, opened, Vec::new());
-            }
+            Trick::Withhold if in_turn => self.withhold(node, before)?,
             Trick::Branch => self.branch(node, before)?,
             Trick::Equivocate if in_turn => self.equivocate(node, before)?,
             Trick::Orphans => {
@@ -385,25 +380,60 @@ impl World {
         waiting.find(|transaction| before.follow(&[(*transaction).clone()]).is_ok()).cloned()
     }
 
-    /// A branch by one key alone, from a few blocks back, a little longer than the chain.
+    /// What makes a block one that must be asked for: a block without transactions is whole with its header.
+    /// One that waits, or the liar's own, which changes nothing; none that would have to be shown.
+    fn filling(&self, node: usize, before: &Ledger) -> Option<Vec<Transaction>> {
+        let tables = self.nodes[node].disk.tables();
+        let mut anchors = tables.pool.values().filter(|waits| matches!(waits.body.action, Action::Anchor(_)));
+        let waiting = anchors.find(|anchor| before.follow(std::slice::from_ref(*anchor)).is_ok()).cloned();
+        let own = || {
+            let sender = Sender::Key(self.nodes[node].public);
+            let body = TransactionBody { sender, sequence: before.next(&sender)?, action: Action::Ready };
+            Some(body.signed(&[&self.nodes[node].key], &self.checks.network.chain_id))
+        };
+        Some(vec![waiting.or_else(own)?])
+    }
+
+    /// Several blocks on one parent that rank before most, none of which anybody ever gets.
+    fn withhold(&mut self, node: usize, before: &Ledger) -> Option<()> {
+        let filling = self.filling(node, before)?;
+        for later_ms in 0..self.rng.within(2, 6) {
+            let (mut header, opened) = self.header(node, before, &filling).ok()?;
+            header.time_ms += later_ms;
+            let tries: Vec<_> = (0..16).map(|_| self.grind(header.clone())).collect();
+            let header = tries.into_iter().min_by_key(Header::hash).expect("not empty");
+            self.liar(node).withheld.insert(header.hash());
+            let signed = header.signed(&self.nodes[node].key, &self.checks.network.chain_id);
+            self.tell(node, signed, opened, filling.clone());
+        }
+        Some(())
+    }
+
+    /// A branch by the liars' keys alone, from a few blocks back, a little longer than the chain.
     fn branch(&mut self, node: usize, tip: &Rc<Ledger>) -> Option<()> {
         let back = self.rng.within(1, 5).min(tip.height);
         let from = tip.hashes[usize::try_from(tip.height - back).expect("few blocks")];
         let mut before = Ledger::clone(&*self.model.ledger(&from)?.ok()?);
         let withheld = self.rng.chance(40);
-        let (key, chain_id) = (self.nodes[node].key.clone(), self.checks.network.chain_id);
+        let chain_id = self.checks.network.chain_id;
         let mut lure = Vec::new();
         for _ in 0..back + 2 {
-            let (mut header, commitments) = self.header(node, &before, &[]).ok()?;
+            let transactions = self.filling(node, &before)?;
+            let mut after = before.follow(&transactions).ok()?;
+            let (mut header, commitments) = self.header(node, &before, &transactions).ok()?;
             // As slow as it may seem, so that the next is easy.
             let most = before.time_ms + 12 * self.plan.block_time_ms;
             header.time_ms = header.time_ms.min(most).max(before.time_ms + 1);
+            // Liars take turns as far as they can; from then on the branch is out of turn.
+            let in_turn = |liar: &&usize| after.check_miner(self.nodes[**liar].public).is_ok();
+            let miner = self.plan.liars.iter().find(in_turn).copied().unwrap_or(node);
+            let key = self.nodes[miner].key.clone();
+            header.miner = self.nodes[miner].public;
             let signed = self.grind(header).signed(&key, &chain_id);
             let hash = signed.header.hash();
-            let mut after = before.follow(&[]).ok()?;
             after.seal(hash, &signed.header);
             before = after;
-            let block = Block { header: signed.clone(), transactions: Vec::new() };
+            let block = Block { header: signed.clone(), transactions };
             let liar = self.liar(node);
             liar.secrets.insert(hash, block);
             if withheld {
@@ -419,11 +449,12 @@ impl World {
 
     /// Two valid blocks at one height, each shown to half of the peers.
     fn equivocate(&mut self, node: usize, before: &Ledger) -> Option<()> {
+        let transactions = self.filling(node, before)?;
         for half in 0..2 {
-            let (mut header, commitments) = self.header(node, before, &[]).ok()?;
+            let (mut header, commitments) = self.header(node, before, &transactions).ok()?;
             header.time_ms += half as u64;
             let signed = self.grind(header).signed(&self.nodes[node].key, &self.checks.network.chain_id);
-            let block = Block { header: signed.clone(), transactions: Vec::new() };
+            let block = Block { header: signed.clone(), transactions: transactions.clone() };
             self.liar(node).secrets.insert(signed.header.hash(), block);
             let link = Link { header: signed, commitments, changes: Vec::new() };
             self.throw(node, &Gossip::header(link), |other| other % 2 == half);

@@ -189,8 +189,7 @@ impl Model {
             Some(earlier) => {
                 let target = Target::from_bits(before.bits).expect("checked");
                 let solve_time_ms = before.time_ms.saturating_sub(*earlier);
-                let block_time_ms = before.governance.tuning_at(before.height + 1).block_time_ms;
-                next_bits(target, solve_time_ms, block_time_ms, self.limit)
+                next_bits(target, solve_time_ms, before.block_time_ms(), self.limit)
             }
         }
     }
@@ -220,6 +219,11 @@ impl Ledger {
             after.apply(transaction)?;
         }
         Ok(after)
+    }
+
+    /// T for the next block, in ms.
+    pub(super) fn block_time_ms(&self) -> u64 {
+        self.governance.tuning_at(self.height + 1).block_time_ms
     }
 
     /// Takes over what only the header says.

@@ -92,6 +92,8 @@ pub(super) struct Watch {
     /// Heads that the node raised the alarm for.
     pub(super) alarms: BTreeSet<Hash256>,
     pub(super) tip: Option<Hash256>,
+    /// The latest that the clock showed the core since it last gave changes to commit.
+    pub(super) latest_ms: u64,
     /// The settled state is to be looked at whole, moved tip or not.
     pub(super) restarted: bool,
 }

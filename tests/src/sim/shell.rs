@@ -1,6 +1,7 @@
 //! Around a node's core: what the shell does with events, actions and commits; starts, crashes, mining.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use dronechain_chain_spec::header::Header;
 use dronechain_chain_spec::target::Target;
@@ -34,6 +35,7 @@ impl World {
         let it = &mut self.nodes[node];
         let Some(core) = &mut it.core else { return Ok(()) };
         let now_ms = it.clock.shows(self.now_ms);
+        it.watch.latest_ms = it.watch.latest_ms.max(now_ms);
         let told = self.log.then(|| brief(&event)).filter(|told| !told.starts_with("Tick"));
         let actions = core.handle(now_ms, event);
         if let Some(told) = told {
@@ -55,7 +57,9 @@ impl World {
         let Some(changes) = core.take_changes() else {
             return self.settled(node);
         };
-        it.commit = Some(changes);
+        it.commit = Some(Arc::clone(&changes));
+        self.check_times(node, &changes)?;
+        let it = &mut self.nodes[node];
         let (life, sync_ms) = (it.life, it.sync_ms);
         let crash = it.crash.take_if(|(at, _)| *at == CrashAt::Commit);
         let wait_ms = self.rng.within(sync_ms / 2, sync_ms + sync_ms / 2).max(1);
