@@ -48,6 +48,9 @@ fn seeds_find_nothing_and_every_kind_of_fault_comes_up() {
         ("events", "penalties"),
         ("events", "equivocating blocks"),
         ("events", "equivocating transactions"),
+        ("events", "schisms"),
+        ("events", "finality alarms"),
+        ("events", "deep forks healed by override"),
         ("messages", "lost"),
         ("messages", "doubled"),
         ("submissions", "acknowledged"),
@@ -56,12 +59,38 @@ fn seeds_find_nothing_and_every_kind_of_fault_comes_up() {
         ("reorganisations", "001"),
         ("reorganisations", "002"),
         ("reorganisations", "003"),
+        ("refused headers", "H2 header-version"),
+        ("refused headers", "H3 header-network"),
+        ("refused headers", "H4 header-bits"),
+        ("refused headers", "H5 header-tx-count"),
+        ("refused headers", "H6 header-work"),
+        ("refused headers", "H7 header-signature"),
+        ("refused headers", "H9 header-height"),
+        ("refused headers", "H10 header-difficulty"),
+        ("refused headers", "H11 header-time"),
+        ("refused headers", "H12 header-future"),
+        ("refused headers", "H13 miner-not-admitted"),
+        ("refused headers", "H15 miner-out-of-turn"),
+        ("refused headers", "H16 header-opening"),
+        ("refused headers", "H18 header-roster"),
+        ("refused blocks", "B3 block-tx-root"),
+        ("refused blocks", "B5 block-admin-late"),
+        ("refused blocks", "B6 T16 tx-sequence"),
+        ("refused blocks", "B7 block-commitments"),
+        ("refused transactions", "T3 tx-wrong-sender"),
+        ("refused transactions", "T4 tx-device-admitted"),
+        ("refused transactions", "T6 tx-leaf-count"),
+        ("refused transactions", "T7 tx-admin-set"),
+        ("refused transactions", "T8 tx-approvals"),
+        ("refused transactions", "T9 tx-signature"),
+        ("refused answers", "body-root"),
+        ("refused answers", "body-size"),
+        ("refused answers", "unasked"),
     ] {
         assert!(tally.of(group, name) > 0, "{group}, {name}: none in\n{}", tally.to_text());
     }
-    for group in ["refused headers", "refused blocks", "refused transactions", "refused answers"] {
-        assert!(tally.sum(group) > 0, "{group}: none in\n{}", tally.to_text());
-    }
+    let deep: u64 = (11..1_000).map(|depth| tally.of("reorganisations", &format!("{depth:03}"))).sum();
+    assert!(deep > 0, "no reorganisation of more than 10 blocks in\n{}", tally.to_text());
 }
 
 #[test]
