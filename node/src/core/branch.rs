@@ -189,6 +189,10 @@ impl Branches {
         if again { self.choose(ledger) } else { Ok(()) }
     }
 
+    pub(super) fn is_head(&self, hash: &Hash256) -> bool {
+        self.heads.contains_key(hash)
+    }
+
     /// Every head, the best among them.
     pub(super) fn heads(&self) -> Vec<Hash256> {
         self.heads.keys().copied().collect()

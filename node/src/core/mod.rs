@@ -84,6 +84,8 @@ pub struct Core<V> {
     peers: Peers,
     mining: Mining,
     now_ms: u64,
+    /// Time for waits: as `now_ms`, but it never goes back when the clock is put right.
+    steady_ms: u64,
     /// Actions that may go out at once.
     out: Vec<Action>,
     /// Actions that wait for the pending changes to be taken and committed.
@@ -119,6 +121,7 @@ impl<V: View> Core<V> {
             peers: Peers::default(),
             mining: Mining::new(start.miner),
             now_ms: 0,
+            steady_ms: 0,
             out: Vec::new(),
             held: Vec::new(),
             committing: Vec::new(),
@@ -136,6 +139,7 @@ impl<V: View> Core<V> {
     /// # Errors
     /// When the store cannot be read; the core must not be used after that.
     pub fn handle(&mut self, now_ms: u64, event: Event) -> Result<Vec<Action>, ViewError> {
+        self.steady_ms += now_ms.saturating_sub(self.now_ms);
         self.now_ms = now_ms;
         match event {
             Event::Tick => self.tick()?,
@@ -227,7 +231,7 @@ impl<V: View> Core<V> {
 
     fn tick(&mut self) -> Result<(), ViewError> {
         self.poll_tips();
-        self.branches.tick(&self.ledger, self.now_ms)?;
+        self.branches.tick(&self.ledger, self.steady_ms)?;
         self.request_blocks()?;
         self.request_bodies();
         self.gossip_again();

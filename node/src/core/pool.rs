@@ -153,7 +153,7 @@ impl<V: View> Core<V> {
         let key = (body.sender, body.sequence);
         self.ledger.pending.pool.insert(key, Some(transaction.get().clone()));
         self.hold(Action::GossipTransaction(transaction.get().clone()));
-        self.pool.insert(&self.state, transaction, self.now_ms);
+        self.pool.insert(&self.state, transaction, self.steady_ms);
         self.mining.pool_changed();
     }
 
@@ -213,7 +213,7 @@ impl<V: View> Core<V> {
         let body = transaction.body();
         let key = (body.sender, body.sequence);
         self.ledger.pending.pool.insert(key, Some(transaction.get().clone()));
-        self.pool.insert(&self.state, transaction, self.now_ms);
+        self.pool.insert(&self.state, transaction, self.steady_ms);
         self.mining.pool_changed();
         self.hold(Action::Judge { gossip, verdict: Verdict::Accept });
     }
@@ -223,7 +223,7 @@ impl<V: View> Core<V> {
         if let Some(wait) = self.body_waits.gossip.remove(&batch) {
             self.out.push(Action::Judge { gossip: wait.gossip, verdict: Verdict::Ignore });
         }
-        self.retry_body(batch, self.now_ms + RETRY_MS);
+        self.retry_body(batch, self.steady_ms + RETRY_MS);
     }
 
     /// Notes the bodies that a connected block's anchors need and that are not here.
@@ -260,7 +260,7 @@ impl<V: View> Core<V> {
                 self.ask_body(peer, batch);
             }
         }
-        let now_ms = self.now_ms;
+        let now_ms = self.steady_ms;
         let missing = self.body_waits.missing.iter();
         let mut due: Vec<_> = missing
             .filter(|(batch, missing)| missing.retry_ms <= now_ms && !self.peers.body_under_way(batch))
@@ -317,10 +317,10 @@ impl<V: View> Core<V> {
                 .check(&self.network.chain_id)
                 .map_err(|error| ViewError(format!("stored transaction {key:?}: {error}")))?;
             match self.pool.admission(&self.state, &checked, Origin::Returned) {
-                Ok(Admission::New) => self.pool.insert(&self.state, checked, self.now_ms),
+                Ok(Admission::New) => self.pool.insert(&self.state, checked, self.steady_ms),
                 // It was kept for a sender that a later block admits, and still is.
                 Err(SubmitError::Rule(error)) if self.may_hold_later(&checked, &error) => {
-                    self.pool.insert(&self.state, checked, self.now_ms);
+                    self.pool.insert(&self.state, checked, self.steady_ms);
                 }
                 Ok(Admission::Here | Admission::Past(_)) | Err(_) => {
                     self.ledger.pending.pool.insert(key, None);
@@ -360,8 +360,8 @@ impl<V: View> Core<V> {
 
     /// Gossip reaches nobody who was not there: what waits long is told again.
     pub(super) fn gossip_again(&mut self) {
-        let before_ms = self.now_ms.saturating_sub(GOSSIP_AGAIN_MS);
-        for transaction in self.pool.due(before_ms, self.now_ms, GOSSIP_AGAIN_MAX) {
+        let before_ms = self.steady_ms.saturating_sub(GOSSIP_AGAIN_MS);
+        for transaction in self.pool.due(before_ms, self.steady_ms, GOSSIP_AGAIN_MAX) {
             self.hold(Action::GossipTransaction(transaction.get().clone()));
         }
     }

@@ -32,7 +32,7 @@ const POLL_MIN_MS: u64 = 1_000;
 impl<V: View> Core<V> {
     pub(super) fn poll_tips(&mut self) {
         let interval_ms = self.tuning().block_time_ms.max(POLL_MIN_MS);
-        self.peers.poll(self.now_ms, interval_ms, &mut self.out);
+        self.peers.poll(self.steady_ms, interval_ms, &mut self.out);
     }
 
     pub(super) fn answered(
@@ -87,7 +87,7 @@ impl<V: View> Core<V> {
     }
 
     fn rest(&mut self, peer: Peer) {
-        let now_ms = self.now_ms;
+        let now_ms = self.steady_ms;
         if let Some(known) = self.peers.known_mut(peer) {
             known.failed_ms = now_ms;
         }
@@ -271,7 +271,9 @@ impl<V: View> Core<V> {
     fn fetch_announced(&mut self, peer: Peer, hash: Hash256) -> Result<(), ViewError> {
         let next = self.branches.best().is_some_and(|branch| branch.hashes.len() <= BLOCKS_PER_REQUEST);
         let is_here = self.ledger.known(&hash)?.stage >= Stage::Stored;
-        if next && !is_here && !self.peers.blocks_under_way().contains(&hash) {
+        // A chain that finality forbids has no head.
+        if next && !is_here && self.branches.is_head(&hash) && !self.peers.blocks_under_way().contains(&hash)
+        {
             let mut missing = self.missing_blocks(BLOCKS_PER_REQUEST)?;
             // Whoever announces a block has it, whatever others announced before.
             missing.retain(|other| *other != hash);
@@ -331,7 +333,7 @@ impl<V: View> Core<V> {
         if self.branches.heads().is_empty() {
             return Ok(());
         }
-        let (now_ms, tip_work) = (self.now_ms, self.tip.work);
+        let (now_ms, tip_work) = (self.steady_ms, self.tip.work);
         loop {
             let able = self.peers.each().filter(|(_, known)| {
                 let heavy = known.status.as_ref().is_some_and(|status| status.work >= tip_work);

@@ -94,9 +94,14 @@ impl Alone {
 
     /// A peer that claims more work than anybody and shows `links`; its blocks come from `book`.
     fn show(&mut self, peer: Peer, links: &[Link], book: &Forge) {
+        self.tell(Event::Connected(peer));
+        self.answer(peer, links, book);
+    }
+
+    /// The same peer answers what it was asked since.
+    fn answer(&mut self, peer: Peer, links: &[Link], book: &Forge) {
         let network = self.spec.network();
         let tip = links.last().expect("links").header.header.hash();
-        self.tell(Event::Connected(peer));
         loop {
             let requests = self.requests(peer);
             if requests.is_empty() {
@@ -242,10 +247,10 @@ fn announced_blocks_that_nobody_serves_hold_up_none_that_somebody_has() {
     }
     // Nobody answers the liar's requests for them.
     alone.show(friend, &links(&honest, 6), &honest);
-    for number in 0..20 {
+    for _ in 0..5 {
         alone.now_ms += 1_000;
         alone.tell(Event::Tick);
-        alone.show(Peer(10 + number), &links(&honest, 6), &honest);
+        alone.answer(friend, &links(&honest, 6), &honest);
     }
     assert!(reached(&alone), "the tip is {:?}", alone.core.tip().1);
 }

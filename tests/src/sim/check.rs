@@ -183,6 +183,10 @@ impl World {
     /// No valid chain of blocks that are all here has more work, unless finality forbids it.
     fn check_rivals(&mut self, node: usize, tip: &Ledger) -> Result<(), Violation> {
         for rival in self.nodes[node].watch.rivals.iter().copied().collect::<Vec<_>>() {
+            let it = &self.nodes[node];
+            if it.watch.gaps.get(&rival).is_some_and(|gap| !it.disk.tables().has_block(gap)) {
+                continue;
+            }
             let ledger = match self.model.ledger(&rival) {
                 None => continue,
                 Some(Ok(ledger)) if outranks(&ledger, tip) => ledger,
@@ -200,6 +204,9 @@ impl World {
             }
             let whole = tables.has_block(&at);
             drop(tables);
+            if !whole {
+                self.nodes[node].watch.gaps.insert(rival, at);
+            }
             let final_ = self.plan.finality_depth;
             if whole && final_ > 0 && tip.height - fork > final_ {
                 // Refused; if an operator changes sides, peers tell of it again.

@@ -89,6 +89,8 @@ pub(super) struct Watch {
     pub(super) acknowledged: BTreeMap<(Sender, u64), Hash256>,
     /// Stored blocks that may outrank the tip.
     pub(super) rivals: BTreeSet<Hash256>,
+    /// The first block that each of them lacks, going down from it.
+    pub(super) gaps: BTreeMap<Hash256, Hash256>,
     /// Heads that the node raised the alarm for.
     pub(super) alarms: BTreeSet<Hash256>,
     pub(super) tip: Option<Hash256>,
