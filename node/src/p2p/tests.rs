@@ -204,7 +204,7 @@ async fn named_peer_that_the_ledger_does_not_know_yet_is_let_in_until_it_is_revo
     let network = spec(2);
     // Its key came to stand for another while the node was away.
     let mut named = node(&network, 9, &[]).await;
-    let mut a = node(&network, 0, &[named.address()]).await;
+    let mut a = node(&network, 0, std::slice::from_ref(named.p2p.listen())).await;
     let of_a = a.connected().await;
     named.connected().await;
     let revoked = BTreeSet::from([PublicKey::of(&key(9))]);
