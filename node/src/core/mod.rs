@@ -139,8 +139,7 @@ impl<V: View> Core<V> {
     /// # Errors
     /// When the store cannot be read; the core must not be used after that.
     pub fn handle(&mut self, now_ms: u64, event: Event) -> Result<Vec<Action>, ViewError> {
-        self.steady_ms += now_ms.saturating_sub(self.now_ms);
-        self.now_ms = now_ms;
+        self.set_clock(now_ms);
         match event {
             Event::Tick => self.tick()?,
             Event::Connected(peer) => {
@@ -227,6 +226,11 @@ impl<V: View> Core<V> {
     pub fn is_behind(&self) -> bool {
         let ahead = self.branches.best().is_some_and(|best| best.work > self.tip.work);
         ahead || self.peers.each().any(|(_, known)| known.awaits(&Wanted::Headers))
+    }
+
+    fn set_clock(&mut self, now_ms: u64) {
+        self.steady_ms += now_ms.saturating_sub(self.now_ms);
+        self.now_ms = now_ms;
     }
 
     fn tick(&mut self) -> Result<(), ViewError> {

@@ -70,7 +70,7 @@ impl<V: View> Core<V> {
         link: &CheckedLink,
         block: Option<CheckedBlock>,
     ) -> Result<(), ReplayError> {
-        self.now_ms = now_ms;
+        self.set_clock(now_ms);
         let hash = link.header().hash();
         match self.accept_header(link, true)? {
             HeaderFate::New | HeaderFate::Known => {}
