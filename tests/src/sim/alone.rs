@@ -233,12 +233,11 @@ fn announced_blocks_that_nobody_serves_hold_up_none_that_somebody_has() {
 
     let mut alone = Alone::at(spec, &ours);
     let (liar, friend) = (Peer(1), Peer(2));
-    alone.show(liar, &links(&ours, 0), &ours);
     alone.show(friend, &links(&honest, 6), &honest);
     let reached = |alone: &Alone| alone.core.tip().0 == honest.tip();
     assert!(reached(&alone));
 
-    // The same, but that all headers are known before the first block is asked for.
+    // The same behind a peer that announced the others before.
     let mut alone = Alone::at(alone.spec.clone(), &ours);
     alone.show(liar, &links(&ours, 0), &ours);
     for (number, forge) in (0..).zip(&withheld) {
