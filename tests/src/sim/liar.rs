@@ -9,6 +9,7 @@ use dronechain_chain_spec::block::Block;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::header::{Header, SignedHeader, VERSION, future_ms};
 use dronechain_chain_spec::key::{PublicKey, Signature, SigningKey};
+use dronechain_chain_spec::limits::{ADMINS_MAX, BLOCK_BYTES_MAX};
 use dronechain_chain_spec::link::{Link, Shown};
 use dronechain_chain_spec::merkle;
 use dronechain_chain_spec::registry::{Commitments, Role};
@@ -34,6 +35,8 @@ enum Trick {
     Stranger,
     BadTransaction,
     WrongTransactions,
+    TransactionTooMany,
+    TooLarge,
     AdminsLate,
     WrongBits,
     WrongHeight,
@@ -51,7 +54,7 @@ enum Trick {
     Boast,
 }
 
-const TRICKS: [Trick; 25] = [
+const TRICKS: [Trick; 27] = [
     Trick::WrongCommitments,
     Trick::BadBits,
     Trick::BadCount,
@@ -62,6 +65,8 @@ const TRICKS: [Trick; 25] = [
     Trick::Stranger,
     Trick::BadTransaction,
     Trick::WrongTransactions,
+    Trick::TransactionTooMany,
+    Trick::TooLarge,
     Trick::AdminsLate,
     Trick::WrongBits,
     Trick::WrongHeight,
@@ -240,6 +245,23 @@ impl World {
                 header.tx_count = 1;
                 self.show(node, header, opened, vec![other.clone()], in_turn);
             }
+            Trick::TransactionTooMany => {
+                let old = self.old_transactions(before);
+                let [one, other, ..] = &old[..] else { return None };
+                header.tx_root = one.txid();
+                header.tx_count = 1;
+                self.show(node, header, opened, vec![one.clone(), other.clone()], in_turn);
+            }
+            Trick::TooLarge if in_turn => {
+                let keys = vec![own; ADMINS_MAX];
+                let action = Action::SetAdmins { threshold: 1, keys };
+                let body = TransactionBody { sender: Sender::Admins, sequence: 0, action };
+                let large = body.signed(&[&self.nodes[node].key], &self.checks.network.chain_id);
+                let many = BLOCK_BYTES_MAX / (ADMINS_MAX * 32) + 1;
+                header.tx_root = merkle::root(&vec![large.txid(); many]);
+                header.tx_count = u32::try_from(many).expect("few");
+                self.show(node, header, opened, vec![large; many], true);
+            }
             Trick::AdminsLate => {
                 let old = self.old_transactions(before);
                 let admins = old.iter().find(|tx| tx.body.sender == Sender::Admins)?.clone();
@@ -296,7 +318,7 @@ impl World {
                 let liar = self.liar(node);
                 liar.boasts = !liar.boasts;
             }
-            Trick::OutOfTurn | Trick::Withhold | Trick::Equivocate => return None,
+            Trick::OutOfTurn | Trick::TooLarge | Trick::Withhold | Trick::Equivocate => return None,
         }
         Some(())
     }
