@@ -8,7 +8,7 @@ use dronechain_chain_spec::transaction::{Action, Sender, Transaction, Transactio
 use crate::error::ClientError;
 use crate::limits::RESIGN_TRIES_MAX;
 use crate::node::NodeClient;
-use crate::pending::Pending;
+use crate::transaction::PendingTransaction;
 
 /// Why an admin transaction is not made or not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -77,13 +77,13 @@ pub async fn send(
     spec: &ChainSpec,
     action: &Action,
     keys: &[&SigningKey],
-) -> Result<Pending, AdminError> {
+) -> Result<PendingTransaction, AdminError> {
     let chain_id = spec.genesis().hash();
     for tries in 1.. {
         let sequence = node.next_sequence(Sender::Admins).await?.pending_sequence;
         let admins = node.governance().await?.admins;
         let transaction = sign(action.clone(), sequence, keys, &admins, &chain_id)?;
-        let pending = Pending::new(transaction, None);
+        let pending = PendingTransaction::new(transaction, None);
         match pending.submit(node).await {
             Ok(_) => return Ok(pending),
             // Another admin was faster.

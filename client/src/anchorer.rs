@@ -14,7 +14,7 @@ use crate::batch::Batch;
 use crate::error::ClientError;
 use crate::limits::RESIGN_TRIES_MAX;
 use crate::node::{NodeClient, TransactionStatus};
-use crate::pending::{Pending, WaitError};
+use crate::transaction::{PendingTransaction, WaitError};
 
 /// A sender with its key.
 pub struct Anchorer {
@@ -33,11 +33,11 @@ pub enum AnchorError {
     #[error("{0}")]
     Client(#[from] ClientError),
     /// It was signed, but no answer came: the node may have it. Hand over these bytes again
-    /// ([`Pending::submit`] or [`Pending::wait`]) and never sign others in their place.
+    /// ([`PendingTransaction::submit`] or [`PendingTransaction::wait`]) and never sign others in their place.
     #[error("transaction {} at sequence {} was not acknowledged: {source}", pending.txid, pending.sequence)]
     Unacknowledged {
         /// What was signed.
-        pending: Box<Pending>,
+        pending: Box<PendingTransaction>,
         /// Why there is no answer.
         source: ClientError,
     },
@@ -69,7 +69,11 @@ impl Anchorer {
     ///
     /// # Errors
     /// [`AnchorError`]; refusals carry the rule's name.
-    pub async fn anchor(&mut self, kind: AnchorKind, batch: &Batch) -> Result<Pending, AnchorError> {
+    pub async fn anchor(
+        &mut self,
+        kind: AnchorKind,
+        batch: &Batch,
+    ) -> Result<PendingTransaction, AnchorError> {
         self.hand_over(Action::Anchor(batch.anchor(kind)), batch.body()).await
     }
 
@@ -77,7 +81,7 @@ impl Anchorer {
     ///
     /// # Errors
     /// [`AnchorError`]; refusals carry the rule's name.
-    pub async fn send(&mut self, action: Action) -> Result<Pending, AnchorError> {
+    pub async fn send(&mut self, action: Action) -> Result<PendingTransaction, AnchorError> {
         self.hand_over(action, None).await
     }
 
@@ -86,7 +90,11 @@ impl Anchorer {
     ///
     /// # Errors
     /// [`ClientError`] when the node cannot be asked for the sequence.
-    pub async fn prepare(&mut self, action: Action, body: Option<BatchBody>) -> Result<Pending, ClientError> {
+    pub async fn prepare(
+        &mut self,
+        action: Action,
+        body: Option<BatchBody>,
+    ) -> Result<PendingTransaction, ClientError> {
         let sender = Sender::Key(self.sender);
         let sequence = match self.next {
             Some(next) => next,
@@ -94,7 +102,7 @@ impl Anchorer {
         };
         let transaction = TransactionBody { sender, sequence, action }.signed(&[&self.key], &self.chain_id);
         self.next = Some(sequence + 1);
-        Ok(Pending::new(transaction, body))
+        Ok(PendingTransaction::new(transaction, body))
     }
 
     /// Goes on at `next`, e.g. behind what a durable outbox holds.
@@ -102,20 +110,24 @@ impl Anchorer {
         self.next = Some(next);
     }
 
-    /// As [`Pending::wait`].
+    /// As [`PendingTransaction::wait`].
     ///
     /// # Errors
     /// [`WaitError`].
     pub async fn wait(
         &self,
-        pending: &Pending,
+        pending: &PendingTransaction,
         confirmations: u64,
         timeout: Duration,
     ) -> Result<TransactionStatus, WaitError> {
         pending.wait(&self.node, confirmations, timeout).await
     }
 
-    async fn hand_over(&mut self, action: Action, body: Option<BatchBody>) -> Result<Pending, AnchorError> {
+    async fn hand_over(
+        &mut self,
+        action: Action,
+        body: Option<BatchBody>,
+    ) -> Result<PendingTransaction, AnchorError> {
         for tries in 1.. {
             let pending = self.prepare(action.clone(), body.clone()).await?;
             let Err(source) = pending.submit(&self.node).await else { return Ok(pending) };

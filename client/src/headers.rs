@@ -128,6 +128,20 @@ impl Headers {
         Ok(Self { chain, file })
     }
 
+    /// Opens the file at `path` if it is there, whatever the network, or with `expected` that one only.
+    ///
+    /// # Errors
+    /// As [`Headers::open`].
+    pub fn reopen(path: impl Into<PathBuf>, expected: Option<Hash256>) -> Result<Option<Self>, HeadersError> {
+        let path = path.into();
+        let Some((file, chain)) = HeadersFile::reopen(path.clone())? else { return Ok(None) };
+        let found = chain.chain_id();
+        match expected.filter(|expected| *expected != found) {
+            Some(expected) => Err(HeadersError::WrongNetwork { path, expected, found }),
+            None => Ok(Some(Self { chain, file })),
+        }
+    }
+
     /// Opens the file of the network that `node` is of, or makes it.
     ///
     /// # Errors
@@ -256,7 +270,7 @@ fn push_all(chain: &mut HeaderChain, node: &NodeClient, links: Vec<Link>) -> Res
 }
 
 /// The own clock, ms since 1970 UTC.
-fn now_ms() -> u64 {
+pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,34 +1,46 @@
-//! The DroneChain SDK: talk to nodes, anchor batches, follow headers, hold and verify receipts.
+//! The DroneChain SDK: hand records over, follow the chain, hold and verify receipts.
 //!
-//! [`NodeClient`] is one node's HTTP interface, with every answer parsed and bounded. [`Headers`] is
-//! the own verified header chain on disk. [`Batch`] collects record hashes; [`Anchorer`] signs and
-//! submits what anchors them and keeps count of the sender's sequence; [`Pending`] is the handle that
-//! is waited on. [`evidence`] verifies a record with its receipt and [`bundle`] a folder of them,
-//! neither with a network. [`frames`] is how records travel between parties.
+//! [`Client`] is a network by several of its nodes, with failover; [`Producer`] hands records over and loses none;
+//! [`LightClient`] is the own verified header chain. [`evidence`] verifies a record with its receipt and [`bundle`] a
+//! folder of them, neither with a network.
 //!
-//! Nothing here takes a node's word for what it can check. What it does not do: fail over between
-//! nodes, and keep an outbox; whoever must not lose a transaction stores the [`Pending`] first.
+//! Below them: [`NodeClient`] is one node's HTTP interface, with every answer parsed and bounded. [`Batch`] collects
+//! record hashes; [`Anchorer`] signs and submits one transaction at a time for those who keep their own outbox, and
+//! [`PendingTransaction`] is what it gives back. [`frames`] is how records travel between parties.
+//!
+//! Nothing here takes a node's word for what it can check.
 
 pub mod admin;
 pub mod anchorer;
 pub mod batch;
 pub mod bundle;
+pub mod client;
 pub mod error;
 pub mod evidence;
 pub mod frames;
 pub mod headers;
+pub mod light;
 pub mod limits;
 pub mod node;
-pub mod pending;
+pub mod nodes;
+pub mod pause;
+pub mod producer;
+pub mod transaction;
 
 pub use admin::AdminError;
 pub use anchorer::{AnchorError, Anchorer};
 pub use batch::{Batch, BatchError};
 pub use bundle::{BundleError, Report, verify_folder};
+pub use client::{Client, ClientBuilder};
 pub use error::ClientError;
 pub use evidence::{Evidence, EvidenceError, Verifier};
 pub use headers::{Headers, HeadersError, SyncReport};
+pub use light::{ChainEvent, LightClient, NodeStanding};
 pub use node::{
     AccountView, AnchorStatus, NodeClient, Sequences, State, Status, Submitted, Tip, TransactionStatus,
 };
-pub use pending::{Pending, WaitError};
+pub use nodes::Nodes;
+pub use producer::{
+    Delivery, OpenError, Pending, PendingError, Producer, ProducerConfig, Record, Rejection, SendError,
+};
+pub use transaction::{PendingTransaction, WaitError};

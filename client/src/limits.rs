@@ -26,6 +26,23 @@ pub const SYNC_ROUNDS_MAX: u32 = 1_000;
 /// Bytes of a file of headers: over 8 million blocks.
 pub const HEADERS_FILE_BYTES_MAX: u64 = 2 << 30;
 
+/// First pause after a failure; doubles with each further one.
+pub const PAUSE_MIN: Duration = Duration::from_millis(250);
+/// Longest pause after failures.
+pub const PAUSE_MAX: Duration = Duration::from_secs(10);
+/// Producers and followers look again after so long, whatever they are told.
+pub const PRODUCER_TICK: Duration = Duration::from_millis(500);
+/// Sequences that a node takes ahead of the chain.
+pub const SEQUENCES_AHEAD_MAX: u64 = 256;
+/// Blocks over another transaction at a batch's sequence, after which the batch is signed anew.
+pub const LOST_DEPTH: u64 = 6;
+/// All nodes are compared with the own header chain after so long.
+pub const SURVEY_EVERY: Duration = Duration::from_secs(10);
+/// For one node's new headers, while the own chain waits.
+pub const SYNC_TIMEOUT: Duration = Duration::from_secs(10);
+/// Events of the header chain that wait for a slow listener.
+pub const CHAIN_EVENTS_MAX: usize = 1_024;
+
 /// Tries to hand a transaction to a node before the caller is told.
 pub const SUBMIT_TRIES_MAX: u32 = 4;
 /// Pause before the second try; doubles with each further one.

@@ -12,5 +12,6 @@ pub mod network;
 pub mod process;
 pub mod raw;
 pub mod sim;
+pub mod soak;
 pub mod stream;
 pub mod wait;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use dronechain_client::{NodeClient, Pending, TransactionStatus};
+use dronechain_client::{NodeClient, PendingTransaction, TransactionStatus};
 use serde::Serialize;
 
 use crate::error::CliError;
@@ -59,7 +59,7 @@ impl WaitOption {
     pub(crate) async fn settle(
         &self,
         node: &NodeClient,
-        pending: &Pending,
+        pending: &PendingTransaction,
     ) -> Result<Option<TransactionStatus>, CliError> {
         match self.wait {
             None => Ok(None),
@@ -69,7 +69,7 @@ impl WaitOption {
 }
 
 impl Sent {
-    pub(crate) fn new(pending: &Pending, status: Option<&TransactionStatus>) -> Self {
+    pub(crate) fn new(pending: &PendingTransaction, status: Option<&TransactionStatus>) -> Self {
         let status = status.map(|status| TransactionStatusView {
             height: status.height,
             confirmations: status.confirmations,

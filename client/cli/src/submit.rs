@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::transaction::AnchorKind;
-use dronechain_client::{Anchorer, Batch, ClientError, Pending};
+use dronechain_client::{Anchorer, Batch, ClientError, PendingTransaction};
 use dronechain_record::KeyFile;
 use serde_json::json;
 
@@ -89,7 +89,7 @@ impl Submit {
     async fn settle(
         &self,
         anchorer: &Anchorer,
-        pending: &Pending,
+        pending: &PendingTransaction,
         batch: &Batch,
     ) -> Result<Option<u64>, CliError> {
         // A receipt needs a block.

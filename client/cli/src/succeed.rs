@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::transaction::{Action, PossessionClaim, Sender, TransactionBody};
-use dronechain_client::Pending;
+use dronechain_client::PendingTransaction;
 use dronechain_record::KeyFile;
 
 use crate::error::CliError;
@@ -37,7 +37,7 @@ impl Succeed {
         let sequence = node.next_sequence(Sender::Key(key)).await?.pending_sequence;
         let action = Action::Succeed { successor, possession };
         let body = TransactionBody { sender: Sender::Key(key), sequence, action };
-        let pending = Pending::new(body.signed(&[old.signing_key()], &chain_id), None);
+        let pending = PendingTransaction::new(body.signed(&[old.signing_key()], &chain_id), None);
         pending.submit(&node).await?;
         let status = self.wait.settle(&node, &pending).await?;
         let sent = Sent::new(&pending, status.as_ref());

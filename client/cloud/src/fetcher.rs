@@ -9,9 +9,9 @@ use dronechain_chain_spec::merkle::Tree;
 use dronechain_chain_spec::receipt::AnchorProof;
 use dronechain_chain_spec::transaction::{Action, Anchor, Transaction};
 use dronechain_client::ClientError;
+use dronechain_client::limits::PAUSE_MAX;
+use dronechain_client::nodes::Nodes;
 use dronechain_service::clock::now_ms;
-use dronechain_service::limits::PAUSE_MAX;
-use dronechain_service::nodes::Nodes;
 use tokio::sync::{Notify, RwLock, watch};
 use tokio::time::timeout;
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use dronechain_chain_spec::chain::HeaderChain;
 use dronechain_chain_spec::hash::Hash256;
+use dronechain_client::nodes::Nodes;
+use dronechain_client::pause::Pause;
 use dronechain_client::{Headers, HeadersError};
 use dronechain_service::clock::now_ms;
 use dronechain_service::limits::TIP_WAIT;
-use dronechain_service::nodes::Nodes;
-use dronechain_service::pause::Pause;
 use tokio::sync::{RwLock, watch};
 
 use crate::error::CloudError;

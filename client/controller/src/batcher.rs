@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use dronechain_client::pause::Pause;
 use dronechain_service::clock::now_ms;
-use dronechain_service::pause::Pause;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 

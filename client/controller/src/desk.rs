@@ -8,7 +8,7 @@ use dronechain_chain_spec::key::{PublicKey, Signature, SigningKey};
 use dronechain_chain_spec::rules::TxError;
 use dronechain_chain_spec::transaction::{Action, Enrolment, Sender, TransactionBody};
 use dronechain_client::ClientError;
-use dronechain_service::nodes::Nodes;
+use dronechain_client::nodes::Nodes;
 use tokio::sync::{Notify, OnceCell};
 
 use crate::store::{Store, StoreError};

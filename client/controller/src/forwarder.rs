@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use dronechain_chain_spec::key::PublicKey;
+use dronechain_client::limits::PAUSE_MAX;
 use dronechain_client::limits::{ANSWER_TIMEOUT, FRAMES_MAX, JSON_BYTES_MAX};
 use dronechain_client::node::Http;
+use dronechain_client::pause::Pause;
 use dronechain_client::{ClientError, frames};
-use dronechain_service::limits::PAUSE_MAX;
-use dronechain_service::pause::Pause;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::Notify;

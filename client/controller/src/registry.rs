@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::registry::Role;
+use dronechain_client::nodes::Nodes;
 use dronechain_client::{AccountView, ClientError};
-use dronechain_service::nodes::Nodes;
 use tokio::sync::watch;
 
 use crate::limits::STANDINGS_MAX;

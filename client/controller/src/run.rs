@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_client::node::Http;
+use dronechain_client::nodes::Nodes;
+use dronechain_client::pause::Pause;
 use dronechain_record::KeyFile;
 use dronechain_service::folder::{Folder, write_private, write_whole};
 use dronechain_service::limits::{INTAKE_MAX, START_WAIT};
-use dronechain_service::nodes::Nodes;
-use dronechain_service::pause::Pause;
 use dronechain_service::server::serve;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, watch};

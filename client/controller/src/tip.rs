@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use dronechain_chain_spec::hash::Hash256;
+use dronechain_client::nodes::Nodes;
+use dronechain_client::pause::Pause;
 use dronechain_service::limits::TIP_WAIT;
-use dronechain_service::nodes::Nodes;
-use dronechain_service::pause::Pause;
 use tokio::sync::watch;
 
 /// Follows the tip for ever; `tip` holds the latest one known.

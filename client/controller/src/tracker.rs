@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::transaction::Sender;
+use dronechain_client::nodes::Nodes;
+use dronechain_client::pause::Pause;
 use dronechain_client::{ClientError, State};
-use dronechain_service::nodes::Nodes;
-use dronechain_service::pause::Pause;
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
 

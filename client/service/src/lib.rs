@@ -1,6 +1,5 @@
-//! What controller and cloud share as services: a [`folder`] of their own, [`nodes`] to ask, a
-//! [`server`] that answers, the [`body`] in which records come, [`pause`]s between tries and the
-//! [`clock`].
+//! What controller and cloud share as services: a [`folder`] of their own, a [`server`] that answers, the
+//! [`body`] in which records come and the [`clock`].
 //!
 //! Not here: what becomes of records, batches or anchors; databases, whose tables and durability are
 //! each service's own; keys.
@@ -9,6 +8,4 @@ pub mod body;
 pub mod clock;
 pub mod folder;
 pub mod limits;
-pub mod nodes;
-pub mod pause;
 pub mod server;

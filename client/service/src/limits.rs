@@ -20,10 +20,6 @@ pub const GRACE: Duration = Duration::from_secs(5);
 /// After a connection could not be accepted.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
-/// First pause after a failure; doubles with each further one.
-pub const PAUSE_MIN: Duration = Duration::from_millis(250);
-/// Longest pause after failures.
-pub const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// One wait for another tip.
 pub const TIP_WAIT: Duration = Duration::from_secs(5);
 /// For a node to tell the network, at the first start.

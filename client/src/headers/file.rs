@@ -21,6 +21,33 @@ pub(super) struct HeadersFile {
 impl HeadersFile {
     /// Opens and verifies the file, or writes `fresh` to a new one.
     pub(super) fn open(path: PathBuf, fresh: HeaderChain) -> Result<(Self, HeaderChain), HeadersError> {
+        let (mut this, bytes) = Self::open_any(path)?;
+        if bytes.is_empty() {
+            this.replace(&fresh)?;
+            return Ok((this, fresh));
+        }
+        let chain = this.read(&bytes)?;
+        let (expected, found) = (fresh.chain_id(), chain.chain_id());
+        if found != expected {
+            return Err(HeadersError::WrongNetwork { path: this.path, expected, found });
+        }
+        Ok((this, chain))
+    }
+
+    /// Opens and verifies the file, if there is one.
+    pub(super) fn reopen(path: PathBuf) -> Result<Option<(Self, HeaderChain)>, HeadersError> {
+        match std::fs::metadata(&path) {
+            Ok(found) if found.len() > 0 => {}
+            Ok(_) => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(HeadersError::Io { path, source }),
+        }
+        let (mut this, bytes) = Self::open_any(path)?;
+        let chain = this.read(&bytes)?;
+        Ok(Some((this, chain)))
+    }
+
+    fn open_any(path: PathBuf) -> Result<(Self, Vec<u8>), HeadersError> {
         let failed = |source| HeadersError::Io { path: path.clone(), source };
         let mut options = OpenOptions::new();
         let mut file =
@@ -32,17 +59,7 @@ impl HeadersFile {
         }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(failed)?;
-        let mut this = Self { path, file, length: found };
-        if bytes.is_empty() {
-            this.replace(&fresh)?;
-            return Ok((this, fresh));
-        }
-        let chain = this.read(&bytes)?;
-        let (expected, found) = (fresh.chain_id(), chain.chain_id());
-        if found != expected {
-            return Err(HeadersError::WrongNetwork { path: this.path, expected, found });
-        }
-        Ok((this, chain))
+        Ok((Self { path, file, length: found }, bytes))
     }
 
     /// Verifies the bytes; a link that a crash cut off is dropped.

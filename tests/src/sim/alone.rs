@@ -1,16 +1,18 @@
 //! One core on a simulated disk, told event by event what peers show it: attacks that need an exact order.
 
 use dronechain_chain_spec::difficulty::next_bits;
+use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::header::Header;
 use dronechain_chain_spec::key::{PublicKey, SigningKey};
 use dronechain_chain_spec::link::Link;
 use dronechain_chain_spec::registry::Role;
+use dronechain_chain_spec::rules::BlockError;
 use dronechain_chain_spec::spec::{AdminSet, ChainSpec, Parameters};
 use dronechain_chain_spec::target::{Bits, Target, Work};
 use dronechain_chain_spec::transaction::{Action as Act, Sender, TransactionBody};
 use dronechain_chain_spec::wire::{Request, Response, Status};
 use dronechain_node::core::Core;
-use dronechain_node::core::event::{Action, Answer, Event, GossipId, Peer, RequestId};
+use dronechain_node::core::event::{Action, Answer, Event, Fault, GossipId, Peer, RequestId};
 
 use super::disk::Disk;
 use crate::hostile::{Forge, mined};
@@ -45,6 +47,8 @@ struct Alone {
     disk: Disk,
     now_ms: u64,
     told: Vec<Action>,
+    /// A block of which the shell finds that it breaks a rule by itself.
+    refuted: Option<Hash256>,
 }
 
 impl Alone {
@@ -53,7 +57,7 @@ impl Alone {
         let disk = Disk::new(&spec);
         let start = disk.load(PublicKey::of(&key(1)), None).expect("a sound disk");
         let core = Core::new(spec.network(), disk.clone(), start).expect("a sound disk");
-        let mut alone = Self { spec, core, disk, now_ms: GENESIS_MS, told: Vec::new() };
+        let mut alone = Self { spec, core, disk, now_ms: GENESIS_MS, told: Vec::new(), refuted: None };
         for made in chain.book().made {
             alone.now_ms = made.block.header.header.time_ms;
             let block = made.block.check(&alone.spec.network()).expect("a sound block");
@@ -108,6 +112,13 @@ impl Alone {
                 return;
             }
             for (request, asked) in requests {
+                if let (Request::Blocks { hashes }, Some(refuted)) = (&asked, self.refuted)
+                    && hashes.contains(&refuted)
+                {
+                    let fault = Fault::Block { hash: refuted, error: BlockError::AdminLate { index: 1 } };
+                    self.tell(Event::RequestFailed { peer, request, fault: Some(fault) });
+                    continue;
+                }
                 let answer = match asked {
                     Request::Status => Answer::Status(Status {
                         chain_id: network.chain_id,
@@ -252,4 +263,33 @@ fn announced_blocks_that_nobody_serves_hold_up_none_that_somebody_has() {
         alone.answer(friend, &links(&honest, 6), &honest);
     }
     assert!(reached(&alone), "the tip is {:?}", alone.core.tip().1);
+}
+
+#[test]
+fn valid_blocks_below_one_that_is_refuted_are_taken_when_they_outrank_the_tip() {
+    let spec = spec(0);
+    let network = spec.network();
+    let admit = |number: u8, sequence| {
+        let action = Act::Admit { role: Role::Controller, key: PublicKey::of(&key(number)) };
+        let body = TransactionBody { sender: Sender::Admins, sequence, action };
+        body.signed(&[&key(ADMIN)], &network.chain_id)
+    };
+    let mut ours = Forge::new(&spec);
+    extend(&mut ours, 1, 2, 6);
+    let mut theirs = ours.clone();
+    theirs.block(&key(3), vec![admit(90, 0)], vec![]);
+    theirs.block(&key(1), vec![admit(91, 1)], vec![]);
+    let valid = theirs.tip();
+    theirs.block(&key(2), vec![admit(92, 2)], vec![]);
+
+    let mut alone = Alone::at(spec, &ours);
+    alone.refuted = Some(theirs.tip());
+    alone.now_ms += 60_000;
+    alone.show(Peer(1), &links(&theirs, 6), &theirs);
+    for _ in 0..5 {
+        alone.now_ms += 1_000;
+        alone.tell(Event::Tick);
+        alone.answer(Peer(1), &links(&theirs, 6), &theirs);
+    }
+    assert_eq!(alone.core.tip().0, valid, "the tip is {:?}", alone.core.tip().1);
 }

@@ -17,7 +17,7 @@ use crate::node::{NodeClient, State, Submitted, TransactionStatus};
 
 /// A signed transaction, with its batch body if it is an anchor.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pending {
+pub struct PendingTransaction {
     /// Its name.
     pub txid: Hash256,
     /// Who sends it.
@@ -57,7 +57,7 @@ pub enum WaitError {
     },
 }
 
-impl Pending {
+impl PendingTransaction {
     /// The handle of a signed transaction.
     pub fn new(transaction: Transaction, body: Option<BatchBody>) -> Self {
         let (sender, sequence) = (transaction.body.sender, transaction.body.sequence);

@@ -1,0 +1,294 @@
+//! The own header chain, kept up with several nodes: no node's word is taken for what it is.
+//!
+//! Every header is verified by chain-spec's rules before it counts: work, difficulty, signatures, spacing, the set of
+//! miners. The heaviest valid chain that any of the nodes shows is the own one; nodes that show another are named.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use dronechain_chain_spec::hash::Hash256;
+use tokio::sync::{Mutex, RwLock, broadcast, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+use crate::error::ClientError;
+use crate::headers::{Headers, HeadersError};
+use crate::limits::{CHAIN_EVENTS_MAX, POLL_WAIT, SURVEY_EVERY, SYNC_TIMEOUT};
+use crate::node::NodeClient;
+use crate::nodes::Nodes;
+use crate::pause::Pause;
+
+/// How a node's chain compares with the own one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NodeStanding {
+    /// Its tip is the own one.
+    Agrees,
+    /// Its tip is an earlier block of the own chain.
+    Behind {
+        /// Height of its tip.
+        height: u64,
+    },
+    /// It is on another branch, with less work.
+    Weaker {
+        /// Its tip.
+        tip: Hash256,
+        /// Height of its tip.
+        height: u64,
+    },
+    /// It shows headers that break a rule: an outsider's, without work, or out of turn.
+    Invalid {
+        /// The place and the rule.
+        reason: String,
+    },
+    /// It is of another network.
+    OtherNetwork {
+        /// The network that it names.
+        found: Hash256,
+    },
+    /// It did not answer.
+    Unreachable {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What happens to the own header chain, and what it shows about nodes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ChainEvent {
+    /// Blocks came on top.
+    Advanced {
+        /// The tip now.
+        tip: Hash256,
+        /// Its height.
+        height: u64,
+    },
+    /// Another branch has more work: receipts of the blocks that left are pending again.
+    Reorganised {
+        /// The tip now.
+        tip: Hash256,
+        /// Its height.
+        height: u64,
+        /// Blocks that left.
+        removed: u64,
+        /// Blocks that came instead.
+        added: u64,
+    },
+    /// A node compares otherwise than before.
+    Node {
+        /// Its address.
+        url: String,
+        /// How it compares now.
+        standing: NodeStanding,
+    },
+}
+
+/// Follows the chain of several nodes for as long as it lives.
+#[derive(Debug, Clone)]
+pub struct LightClient {
+    headers: Arc<RwLock<Headers>>,
+    tip: watch::Receiver<Hash256>,
+    events: broadcast::Sender<ChainEvent>,
+    nodes: Arc<Nodes>,
+    /// Aborted with the last clone.
+    task: Arc<Mutex<JoinSet<()>>>,
+}
+
+/// The task behind it.
+struct Follower {
+    headers: Arc<RwLock<Headers>>,
+    nodes: Arc<Nodes>,
+    tip: watch::Sender<Hash256>,
+    events: broadcast::Sender<ChainEvent>,
+    standings: BTreeMap<String, NodeStanding>,
+}
+
+impl LightClient {
+    /// Begins to follow `nodes` into `headers`; ends when every clone is dropped.
+    pub fn start(headers: Headers, nodes: Arc<Nodes>) -> Self {
+        let (tip_sender, tip) = watch::channel(headers.chain().tip());
+        let (events, _) = broadcast::channel(CHAIN_EVENTS_MAX);
+        let headers = Arc::new(RwLock::new(headers));
+        let follower = Follower {
+            headers: Arc::clone(&headers),
+            nodes: Arc::clone(&nodes),
+            tip: tip_sender,
+            events: events.clone(),
+            standings: BTreeMap::new(),
+        };
+        let mut task = JoinSet::new();
+        task.spawn(follower.run());
+        Self { headers, tip, events, nodes, task: Arc::new(Mutex::new(task)) }
+    }
+
+    /// Stops following, for every clone. The headers file is free for others once no clone, producer or handle is
+    /// left.
+    pub async fn stop(&self) {
+        self.task.lock().await.shutdown().await;
+    }
+
+    /// The verified chain. Held for reading, it does not move on.
+    pub fn headers(&self) -> &Arc<RwLock<Headers>> {
+        &self.headers
+    }
+
+    /// The own tip.
+    pub fn tip(&self) -> watch::Receiver<Hash256> {
+        self.tip.clone()
+    }
+
+    /// What happens from now on. Who falls behind by more than 1,024 events is told how many were missed.
+    pub fn events(&self) -> broadcast::Receiver<ChainEvent> {
+        self.events.subscribe()
+    }
+
+    /// Takes over what any node has more of and compares every node with the own chain, in the order of the
+    /// configuration.
+    ///
+    /// # Errors
+    /// When the headers file cannot be written; nodes' failures are their standings.
+    pub async fn survey(&self) -> Result<Vec<(String, NodeStanding)>, HeadersError> {
+        for node in self.nodes.each() {
+            if let Err(error @ HeadersError::Io { .. }) = sync(&self.headers, node).await {
+                return Err(error);
+            }
+        }
+        let mut standings = Vec::new();
+        for node in self.nodes.each() {
+            let synced = sync(&self.headers, node).await.map(drop);
+            standings.push((node.url().to_owned(), standing(&self.headers, node, synced).await));
+        }
+        Ok(standings)
+    }
+}
+
+impl Follower {
+    async fn run(mut self) {
+        let mut pause = Pause::new();
+        let mut surveyed = Instant::now();
+        self.survey().await;
+        loop {
+            let node = self.nodes.current();
+            match self.follow(&node).await {
+                Ok(()) => pause.reset(),
+                Err(error) => {
+                    tracing::debug!(%error, url = node.url(), "following the next node");
+                    self.nodes.pass_over();
+                    let standing = failure(&error);
+                    self.note(&node, standing);
+                    pause.wait().await;
+                }
+            }
+            if surveyed.elapsed() >= SURVEY_EVERY {
+                self.survey().await;
+                surveyed = Instant::now();
+            }
+        }
+    }
+
+    /// Waits for the node's next block, and takes over what it has.
+    async fn follow(&mut self, node: &NodeClient) -> Result<(), HeadersError> {
+        let own = *self.tip.borrow();
+        let tip = node.wait_tip(own, POLL_WAIT).await?;
+        if tip.hash != own {
+            self.take_over(node).await?;
+        }
+        Ok(())
+    }
+
+    async fn take_over(&mut self, node: &NodeClient) -> Result<(), HeadersError> {
+        let before = *self.tip.borrow();
+        // What came before an error is kept, and counts.
+        let synced = sync(&self.headers, node).await;
+        let (tip, height) = {
+            let headers = self.headers.read().await;
+            (headers.chain().tip(), headers.chain().height())
+        };
+        if tip != before {
+            let removed = synced.as_ref().map_or(0, |report| report.removed);
+            let added = synced.as_ref().map_or(0, |report| report.added);
+            let event = if removed > 0 {
+                ChainEvent::Reorganised { tip, height, removed, added }
+            } else {
+                ChainEvent::Advanced { tip, height }
+            };
+            // Nobody may listen.
+            let _ = self.events.send(event);
+            self.tip.send_replace(tip);
+        }
+        synced.map(drop)
+    }
+
+    /// Every node is asked: one that others outweigh, or that lies, is found out.
+    async fn survey(&mut self) {
+        let nodes: Vec<_> = self.nodes.each().cloned().collect();
+        for node in &nodes {
+            let synced = self.take_over(node).await;
+            let standing = standing(&self.headers, node, synced).await;
+            self.note(node, standing);
+        }
+    }
+
+    fn note(&mut self, node: &NodeClient, standing: NodeStanding) {
+        // Heights change with every block and say nothing new.
+        let is_news = match (self.standings.get(node.url()), &standing) {
+            (Some(NodeStanding::Behind { .. } | NodeStanding::Agrees), NodeStanding::Behind { .. }) => false,
+            (Some(NodeStanding::Weaker { .. }), NodeStanding::Weaker { .. }) => false,
+            (known, standing) => known != Some(standing),
+        };
+        if is_news {
+            let event = ChainEvent::Node { url: node.url().to_owned(), standing: standing.clone() };
+            let _ = self.events.send(event);
+        }
+        self.standings.insert(node.url().to_owned(), standing);
+    }
+}
+
+/// Takes over what `node` has more of, in bounded time.
+async fn sync(
+    headers: &RwLock<Headers>,
+    node: &NodeClient,
+) -> Result<crate::headers::SyncReport, HeadersError> {
+    let mut headers = headers.write().await;
+    match timeout(SYNC_TIMEOUT, headers.sync(node)).await {
+        Ok(synced) => synced,
+        Err(_elapsed) => Err(ClientError::Timeout { url: node.url().to_owned() }.into()),
+    }
+}
+
+async fn standing(
+    headers: &RwLock<Headers>,
+    node: &NodeClient,
+    synced: Result<(), HeadersError>,
+) -> NodeStanding {
+    if let Err(error) = synced {
+        return failure(&error);
+    }
+    let tip = match node.tip().await {
+        Ok(tip) => tip,
+        Err(error) => return failure(&error.into()),
+    };
+    let headers = headers.read().await;
+    let chain = headers.chain();
+    match chain.height_of(&tip.hash) {
+        Some(height) if height == chain.height() => NodeStanding::Agrees,
+        Some(height) => NodeStanding::Behind { height },
+        // It may have moved on since it was asked for headers.
+        None if tip.work > chain.work() => NodeStanding::Agrees,
+        None => NodeStanding::Weaker { tip: tip.hash, height: tip.height },
+    }
+}
+
+fn failure(error: &HeadersError) -> NodeStanding {
+    match error {
+        HeadersError::Client(ClientError::WrongNetwork { found, .. }) => {
+            NodeStanding::OtherNetwork { found: *found }
+        }
+        HeadersError::Client(error @ ClientError::Malformed { .. }) => {
+            NodeStanding::Invalid { reason: error.to_string() }
+        }
+        HeadersError::Header { .. } => NodeStanding::Invalid { reason: error.to_string() },
+        error => NodeStanding::Unreachable { reason: error.to_string() },
+    }
+}

@@ -1,0 +1,121 @@
+//! Several nodes with failover: calls go to one node until it fails, then to the next.
+//!
+//! A node of another network is never asked for anything but its name.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use dronechain_chain_spec::hash::Hash256;
+
+use crate::error::ClientError;
+use crate::node::NodeClient;
+
+#[derive(Debug)]
+struct Member {
+    client: NodeClient,
+    /// Whether it said to be of the network that is wanted, since it was last out of reach.
+    is_checked: AtomicBool,
+}
+
+/// The nodes of the configuration, one of which is asked at a time.
+#[derive(Debug)]
+pub struct Nodes {
+    members: Vec<Member>,
+    current: AtomicUsize,
+    expected: Option<Hash256>,
+}
+
+impl Nodes {
+    /// The nodes at `urls`. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`ClientError::BadUrl`]; also when there is no address at all.
+    pub fn new(urls: &[String]) -> Result<Self, ClientError> {
+        let member = |url: &String| {
+            let client = NodeClient::new(url)?;
+            Ok(Member { client, is_checked: AtomicBool::new(false) })
+        };
+        let members = urls.iter().map(member).collect::<Result<Vec<_>, _>>()?;
+        if members.is_empty() {
+            return Err(ClientError::BadUrl { url: String::new(), reason: "no node is configured".into() });
+        }
+        Ok(Self { members, current: AtomicUsize::new(0), expected: None })
+    }
+
+    /// The same nodes, as far as they are of the network `chain_id`: others are passed over.
+    #[must_use]
+    pub fn of_network(self, chain_id: Hash256) -> Self {
+        Self { expected: Some(chain_id), ..self }
+    }
+
+    /// The node that is asked at the moment.
+    pub fn current(&self) -> NodeClient {
+        self.members[self.current.load(Ordering::Relaxed) % self.members.len()].client.clone()
+    }
+
+    /// Every node, in the order of the configuration.
+    pub fn each(&self) -> impl Iterator<Item = &NodeClient> {
+        self.members.iter().map(|member| &member.client)
+    }
+
+    /// Leaves the current node for the next one: what it says does not hold.
+    pub fn pass_over(&self) {
+        self.current.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Asks the current node, and after a failure that is the node's each other one once.
+    ///
+    /// # Errors
+    /// The last error, or a refusal at once.
+    pub async fn ask<T, F>(&self, call: impl Fn(NodeClient) -> F) -> Result<T, ClientError>
+    where
+        F: Future<Output = Result<T, ClientError>>,
+    {
+        let mut tries = self.members.len();
+        loop {
+            let at = self.current.load(Ordering::Relaxed);
+            let member = &self.members[at % self.members.len()];
+            let answer = match self.check(member).await {
+                Ok(()) => call(member.client.clone()).await,
+                Err(error) => Err(error),
+            };
+            let error = match answer {
+                Err(error) if is_the_nodes(&error) => error,
+                answer => return answer,
+            };
+            member.is_checked.store(false, Ordering::Relaxed);
+            // Whoever failed at the same node may have moved on already.
+            let next = at.wrapping_add(1);
+            let _ = self.current.compare_exchange(at, next, Ordering::Relaxed, Ordering::Relaxed);
+            tries -= 1;
+            if tries == 0 {
+                return Err(error);
+            }
+            tracing::debug!(%error, "asking the next node");
+        }
+    }
+
+    async fn check(&self, member: &Member) -> Result<(), ClientError> {
+        let Some(expected) = self.expected.filter(|_| !member.is_checked.load(Ordering::Relaxed)) else {
+            return Ok(());
+        };
+        let found = member.client.status().await?.chain_id;
+        if found != expected {
+            return Err(ClientError::WrongNetwork { expected, found });
+        }
+        member.is_checked.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Whether another node may answer better.
+fn is_the_nodes(error: &ClientError) -> bool {
+    match error {
+        ClientError::Unreachable { .. }
+        | ClientError::Timeout { .. }
+        | ClientError::WrongNetwork { .. }
+        | ClientError::Malformed { .. }
+        | ClientError::TooLong { .. } => true,
+        ClientError::Refused { .. } => error.is_retryable(),
+        ClientError::BadUrl { .. } => false,
+    }
+}

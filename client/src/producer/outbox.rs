@@ -1,0 +1,333 @@
+//! What was handed over and is not delivered, on disk.
+//!
+//! A log-structured store (fjall) written by one thread. Records are kept in the groups in which they were synced:
+//! one row a sync, whatever the number of callers, so that the store's work is that of a log. Batches name a run of
+//! records and their signed transaction; after a restart the same bytes are handed over again.
+//!
+//! | keyspace | key | value |
+//! |---|---|---|
+//! | `records` | number of the first record, 8 bytes | number of records (4), then their rows |
+//! | `batches` | sequence, 8 bytes | number of the first record (8), records (4), transaction |
+//! | `state` | `identity` | format (4), public key (32), chain id (32) |
+//! | `state` | `marks` | commit number (8), first record in no batch (8), next sequence (8, all ones if unknown) |
+//!
+//! Numbers are big-endian in keys, so that they sort, and little-endian in values.
+
+use std::path::{Path, PathBuf};
+
+use dronechain_chain_spec::codec;
+use dronechain_chain_spec::hash::Hash256;
+use dronechain_chain_spec::key::PublicKey;
+use dronechain_chain_spec::transaction::Transaction;
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+
+use super::error::{OpenError, OutboxError};
+use super::record::Leaf;
+
+const FORMAT: u32 = 1;
+const IDENTITY: &str = "identity";
+const MARKS: &str = "marks";
+/// Bytes of the block cache: nothing is read but at a start.
+const CACHE_BYTES: u64 = 1 << 20;
+/// Bytes that wait in memory for their place in the sorted files; they are in the journal meanwhile.
+const MEMTABLE_BYTES: u64 = 16 << 20;
+/// Bytes of journals, at most.
+const JOURNAL_BYTES_MAX: u64 = 128 << 20;
+
+/// How far the outbox has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Marks {
+    /// Commits so far.
+    commit: u64,
+    /// First record that is in no batch.
+    pub(super) batched: u64,
+    /// Sequence of the next batch; none before the first one.
+    pub(super) sequence: Option<u64>,
+}
+
+/// One signed batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Batched {
+    pub(super) sequence: u64,
+    pub(super) first: u64,
+    pub(super) count: u32,
+    pub(super) transaction: Transaction,
+}
+
+/// What one commit changes.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    /// Number of the first new record, how many, and their rows.
+    pub(super) records: Option<(u64, u32, Vec<u8>)>,
+    pub(super) batches: Vec<Batched>,
+    /// Sequences of batches that were delivered, or signed anew.
+    pub(super) gone: Vec<u64>,
+    /// First records of groups of which all were delivered.
+    pub(super) empty: Vec<u64>,
+}
+
+impl Changes {
+    pub(super) fn is_empty(&self) -> bool {
+        self.records.is_none() && self.batches.is_empty() && self.gone.is_empty() && self.empty.is_empty()
+    }
+
+    fn bytes(&self) -> usize {
+        self.records.as_ref().map_or(0, |(_, _, rows)| rows.len())
+    }
+}
+
+/// What a start finds.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) marks: Marks,
+    /// Batches by sequence, with their records.
+    pub(super) batches: Vec<(Batched, Vec<Leaf>)>,
+    /// Records in no batch.
+    pub(super) loose: Vec<Leaf>,
+    /// Number of the first record and number of records of each group.
+    pub(super) groups: Vec<(u64, u32)>,
+    /// Number of the next record.
+    pub(super) next: u64,
+}
+
+struct Spaces {
+    database: Database,
+    records: Keyspace,
+    batches: Keyspace,
+    state: Keyspace,
+}
+
+pub(super) struct Outbox {
+    path: PathBuf,
+    free_bytes: u64,
+    marks: Marks,
+    /// None after a failure, until it could be opened again.
+    spaces: Option<Spaces>,
+}
+
+impl Outbox {
+    /// Opens the folder at `path`, or makes it, for `key` on the network `chain_id`.
+    pub(super) fn open(
+        path: &Path,
+        free_bytes: u64,
+        key: PublicKey,
+        chain_id: Hash256,
+    ) -> Result<(Self, Found), OpenError> {
+        let failed = |error: fjall::Error| match error {
+            fjall::Error::Locked => OpenError::InUse { path: path.to_owned() },
+            error => OpenError::Outbox(fault(path, &error)),
+        };
+        std::fs::create_dir_all(path).map_err(|error| OpenError::Outbox(fault(path, &error)))?;
+        let spaces = Spaces::open(path).map_err(failed)?;
+        let identity = [&FORMAT.to_le_bytes()[..], &key.0, &chain_id.0].concat();
+        match spaces.state.get(IDENTITY).map_err(failed)? {
+            Some(found) if *found == identity[..] => {}
+            Some(found) => return Err(other(path, &found)),
+            None => {
+                let mut batch = spaces.database.batch().durability(Some(PersistMode::SyncAll));
+                batch.insert(&spaces.state, IDENTITY, identity);
+                batch.commit().map_err(failed)?;
+            }
+        }
+        let found = spaces.find(path)?;
+        let marks = found.marks;
+        Ok((Self { path: path.to_owned(), free_bytes, marks, spaces: Some(spaces) }, found))
+    }
+
+    /// Commits `changes` in one synced write. After an error they are not there, or will be found to be there by
+    /// the next try: it is to be repeated with the same changes.
+    pub(super) fn commit(&mut self, changes: &Changes) -> Result<(), OutboxError> {
+        self.check_room(changes.bytes())?;
+        let path = self.path.clone();
+        let spaces = match &self.spaces {
+            Some(spaces) => spaces,
+            None => {
+                let spaces = Spaces::open(&path).map_err(|error| fault(&path, &error))?;
+                let found = spaces.marks(&path)?;
+                let spaces = self.spaces.insert(spaces);
+                if found.commit > self.marks.commit {
+                    // The commit that failed was on disk nevertheless.
+                    self.marks = found;
+                    return Ok(());
+                }
+                spaces
+            }
+        };
+        let marks = self.marks.after(changes);
+        match spaces.write(changes, marks) {
+            Ok(()) => {
+                self.marks = marks;
+                Ok(())
+            }
+            Err(error) => {
+                // What a failed sync leaves is only known after a new start of the store.
+                self.spaces = None;
+                Err(fault(&path, &error))
+            }
+        }
+    }
+
+    fn check_room(&self, bytes: usize) -> Result<(), OutboxError> {
+        let failed = |error: rustix::io::Errno| fault(&self.path, &std::io::Error::from(error));
+        let found = rustix::fs::statvfs(&self.path).map_err(failed)?;
+        let free = found.f_bavail.saturating_mul(found.f_frsize);
+        let wanted = self.free_bytes + bytes as u64;
+        if free >= wanted {
+            return Ok(());
+        }
+        let reason = format!("{free} bytes are free where {wanted} are wanted");
+        Err(OutboxError { path: self.path.clone(), reason })
+    }
+}
+
+impl Marks {
+    fn after(self, changes: &Changes) -> Self {
+        let mut marks = Self { commit: self.commit + 1, ..self };
+        for batch in &changes.batches {
+            marks.batched = marks.batched.max(batch.first + u64::from(batch.count));
+            marks.sequence = marks.sequence.max(Some(batch.sequence + 1));
+        }
+        marks
+    }
+
+    fn encode(self) -> Vec<u8> {
+        [self.commit, self.batched, self.sequence.unwrap_or(u64::MAX)].map(u64::to_le_bytes).concat()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let [commit, batched, sequence] = numbers(bytes)?;
+        Some(Self { commit, batched, sequence: (sequence != u64::MAX).then_some(sequence) })
+    }
+}
+
+impl Spaces {
+    fn open(path: &Path) -> fjall::Result<Self> {
+        let database = Database::builder(path)
+            .cache_size(CACHE_BYTES)
+            .max_journaling_size(JOURNAL_BYTES_MAX)
+            .worker_threads(1)
+            .manual_journal_persist(true)
+            .open()?;
+        let space = |name| {
+            database.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES))
+        };
+        let (records, batches, state) = (space("records")?, space("batches")?, space("state")?);
+        Ok(Self { database, records, batches, state })
+    }
+
+    fn write(&self, changes: &Changes, marks: Marks) -> fjall::Result<()> {
+        let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
+        if let Some((first, count, rows)) = &changes.records {
+            let value = [&count.to_le_bytes()[..], rows].concat();
+            batch.insert(&self.records, first.to_be_bytes(), value);
+        }
+        for Batched { sequence, first, count, transaction } in &changes.batches {
+            let head = [&first.to_le_bytes()[..], &count.to_le_bytes()].concat();
+            batch.insert(&self.batches, sequence.to_be_bytes(), [head, codec::encode(transaction)].concat());
+        }
+        for sequence in &changes.gone {
+            batch.remove(&self.batches, sequence.to_be_bytes());
+        }
+        for first in &changes.empty {
+            batch.remove(&self.records, first.to_be_bytes());
+        }
+        batch.insert(&self.state, MARKS, marks.encode());
+        batch.commit()
+    }
+
+    fn marks(&self, path: &Path) -> Result<Marks, OutboxError> {
+        let found = self.state.get(MARKS).map_err(|error| fault(path, &error))?;
+        let Some(bytes) = found else {
+            return Ok(Marks { commit: 0, batched: 0, sequence: None });
+        };
+        Marks::decode(&bytes).ok_or_else(|| damaged(path, "its marks"))
+    }
+
+    fn find(&self, path: &Path) -> Result<Found, OutboxError> {
+        let marks = self.marks(path)?;
+        let mut batches = Vec::new();
+        for row in self.batches.iter() {
+            let (key, value) = row.into_inner().map_err(|error| fault(path, &error))?;
+            let batch = batched(&key, &value).ok_or_else(|| damaged(path, "a batch"))?;
+            batches.push((batch, Vec::new()));
+        }
+        // By records: each belongs to one batch, or to none.
+        batches.sort_by_key(|(batch, _): &(Batched, _)| batch.first);
+        let (mut loose, mut groups, mut next) = (Vec::new(), Vec::new(), marks.batched);
+        let mut batch = 0;
+        for row in self.records.iter() {
+            let (key, value) = row.into_inner().map_err(|error| fault(path, &error))?;
+            let (first, records) = group(&key, &value).ok_or_else(|| damaged(path, "a group of records"))?;
+            groups.push((first, u32::try_from(records.len()).unwrap_or(u32::MAX)));
+            for (number, record) in (first..).zip(records) {
+                next = next.max(number + 1);
+                while batches.get(batch).is_some_and(|(batch, _)| batch.end() <= number) {
+                    batch += 1;
+                }
+                match batches.get_mut(batch) {
+                    Some((batch, records)) if batch.first <= number => records.push(record),
+                    _ if number >= marks.batched => loose.push(record),
+                    // Of a batch that was delivered, in a group that is not yet.
+                    _ => {}
+                }
+            }
+        }
+        if batches.iter().any(|(batch, records)| records.len() != batch.count as usize) {
+            return Err(damaged(path, "a batch whose records are not there"));
+        }
+        batches.sort_by_key(|(batch, _)| batch.sequence);
+        Ok(Found { marks, batches, loose, groups, next })
+    }
+}
+
+impl Batched {
+    /// Number of the first record behind it.
+    fn end(&self) -> u64 {
+        self.first + u64::from(self.count)
+    }
+}
+
+fn batched(key: &[u8], value: &[u8]) -> Option<Batched> {
+    let sequence = u64::from_be_bytes(key.try_into().ok()?);
+    let (first, rest) = value.split_first_chunk()?;
+    let (count, transaction) = rest.split_first_chunk()?;
+    let (first, count) = (u64::from_le_bytes(*first), u32::from_le_bytes(*count));
+    Some(Batched { sequence, first, count, transaction: codec::decode(transaction).ok()? })
+}
+
+fn group(key: &[u8], value: &[u8]) -> Option<(u64, Vec<Leaf>)> {
+    let first = u64::from_be_bytes(key.try_into().ok()?);
+    let (count, mut rows) = value.split_first_chunk()?;
+    let count = u32::from_le_bytes(*count);
+    let records = (0..count).map(|_| Leaf::decode(&mut rows)).collect::<Option<Vec<_>>>()?;
+    rows.is_empty().then_some((first, records))
+}
+
+fn numbers<const N: usize>(bytes: &[u8]) -> Option<[u64; N]> {
+    let (chunks, rest) = bytes.as_chunks::<8>();
+    let numbers: Vec<_> = chunks.iter().map(|chunk| u64::from_le_bytes(*chunk)).collect();
+    if rest.is_empty() { numbers.try_into().ok() } else { None }
+}
+
+fn fault(path: &Path, error: &dyn std::error::Error) -> OutboxError {
+    OutboxError { path: path.to_owned(), reason: error.to_string() }
+}
+
+fn damaged(path: &Path, what: &str) -> OutboxError {
+    OutboxError { path: path.to_owned(), reason: format!("{what} is damaged") }
+}
+
+fn other(path: &Path, identity: &[u8]) -> OpenError {
+    let parts = identity.split_first_chunk::<4>().and_then(|(format, rest)| {
+        let (key, chain_id) = rest.split_first_chunk::<32>()?;
+        Some((u32::from_le_bytes(*format), PublicKey(*key), Hash256(chain_id.try_into().ok()?)))
+    });
+    match parts {
+        Some((FORMAT, key, chain_id)) => OpenError::Other { path: path.to_owned(), key, chain_id },
+        Some((format, _, _)) => OpenError::Outbox(OutboxError {
+            path: path.to_owned(),
+            reason: format!("format {format} is of another version"),
+        }),
+        None => OpenError::Outbox(damaged(path, "its identity")),
+    }
+}

@@ -1,0 +1,138 @@
+//! One record on its way: the handle that is waited on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dronechain_chain_spec::hash::Hash256;
+use dronechain_chain_spec::receipt::Receipt;
+use tokio::sync::{RwLock, watch};
+use tokio::time::{Instant, timeout_at};
+
+use super::error::PendingError;
+use super::lot::{Inclusion, Lot, Standing};
+use crate::headers::Headers;
+
+/// What all handles of a producer look at.
+#[derive(Debug)]
+pub(super) struct Sight {
+    pub(super) chain_id: Hash256,
+    pub(super) headers: Arc<RwLock<Headers>>,
+    /// The own tip; closed when the producer stops.
+    pub(super) tip: watch::Receiver<Hash256>,
+}
+
+impl Sight {
+    /// Blocks from that of `inclusion` to the own tip, itself included; 0 if it left the chain.
+    async fn confirmations(&self, inclusion: &Inclusion) -> u64 {
+        let headers = self.headers.read().await;
+        let chain = headers.chain();
+        let is_active = chain.hash(inclusion.height) == Some(inclusion.block);
+        if is_active { chain.confirmations(inclusion.height) } else { 0 }
+    }
+}
+
+/// A record that is in the outbox. Cheap to clone; dropping it cancels nothing.
+#[derive(Debug, Clone)]
+pub struct Pending {
+    hash: Hash256,
+    lot: Arc<Lot>,
+    /// Its place in the lot.
+    index: u32,
+    sight: Arc<Sight>,
+}
+
+impl Pending {
+    pub(super) fn new(hash: Hash256, lot: Arc<Lot>, index: u32, sight: Arc<Sight>) -> Self {
+        Self { hash, lot, index, sight }
+    }
+
+    /// SHA-256 of the record: its name.
+    pub fn hash(&self) -> Hash256 {
+        self.hash
+    }
+
+    /// Waits until a node has the record's batch and its transaction durably.
+    ///
+    /// # Errors
+    /// [`PendingError::Rejected`], [`PendingError::Stopped`].
+    pub async fn promised(&self) -> Result<(), PendingError> {
+        self.reach(|standing| matches!(standing, Standing::Promised | Standing::Included(_))).await.map(drop)
+    }
+
+    /// Waits until it is in a block, by the own header chain.
+    ///
+    /// # Errors
+    /// As [`Pending::promised`].
+    pub async fn included(&self) -> Result<Receipt, PendingError> {
+        self.confirmations(1).await
+    }
+
+    /// Waits until it has `wanted` blocks, its own among them. A reorganisation that takes its block away starts the
+    /// wait anew.
+    ///
+    /// # Errors
+    /// As [`Pending::promised`].
+    pub async fn confirmations(&self, wanted: u64) -> Result<Receipt, PendingError> {
+        let mut tip = self.sight.tip.clone();
+        loop {
+            tip.mark_unchanged();
+            let standing = self.reach(|standing| matches!(standing, Standing::Included(_))).await?;
+            let Standing::Included(inclusion) = standing else { unreachable!("reached above") };
+            if self.sight.confirmations(&inclusion).await >= wanted.max(1) {
+                return Ok(self.receipt(&inclusion));
+            }
+            tip.changed().await.map_err(|_closed| PendingError::Stopped)?;
+        }
+    }
+
+    /// As [`Pending::confirmations`], for at most `wait`.
+    ///
+    /// # Errors
+    /// [`PendingError`]; [`PendingError::TimedOut`] says nothing against the record.
+    pub async fn confirmations_within(&self, wanted: u64, wait: Duration) -> Result<Receipt, PendingError> {
+        let deadline = Instant::now() + wait;
+        let waited = timeout_at(deadline, self.confirmations(wanted)).await;
+        waited.unwrap_or(Err(PendingError::TimedOut { waited: wait }))
+    }
+
+    async fn reach(&self, wanted: impl FnMut(&Standing) -> bool) -> Result<Standing, PendingError> {
+        let mut standing = self.lot.subscribe();
+        let mut wanted = wanted;
+        let mut stopped = self.sight.tip.clone();
+        let reached =
+            standing.wait_for(|standing| matches!(standing, Standing::Rejected(_)) || wanted(standing));
+        let reached = tokio::select! {
+            reached = reached => reached.map_err(|_closed| PendingError::Stopped)?.clone(),
+            () = closed(&mut stopped) => return Err(PendingError::Stopped),
+        };
+        match reached {
+            Standing::Rejected(rejection) => Err(PendingError::Rejected(rejection)),
+            standing => Ok(standing),
+        }
+    }
+
+    fn receipt(&self, inclusion: &Inclusion) -> Receipt {
+        receipt(&self.lot, self.index, self.sight.chain_id, inclusion)
+    }
+}
+
+/// The receipt of a lot's record.
+pub(super) fn receipt(lot: &Lot, index: u32, chain_id: Hash256, inclusion: &Inclusion) -> Receipt {
+    let tree = lot.tree();
+    let path = tree.path(index.into()).expect("the index is in the lot");
+    Receipt {
+        target: lot.leaves()[index as usize],
+        root: tree.root(),
+        path,
+        source_id: inclusion.txid,
+        chain_id,
+        index,
+        leaf_count: u32::try_from(lot.leaves().len()).expect("65,536 at most"),
+        anchor: inclusion.proof.clone(),
+    }
+}
+
+/// Resolves when the producer is gone.
+async fn closed(tip: &mut watch::Receiver<Hash256>) {
+    while tip.changed().await.is_ok() {}
+}

@@ -1,0 +1,418 @@
+//! The one thread that writes the outbox: whoever waits is synced together.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use dronechain_chain_spec::hash::Hash256;
+use dronechain_chain_spec::transaction::{Anchor, AnchorKind, Transaction};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::config::ProducerConfig;
+use super::lot::Lot;
+use super::outbox::{Batched, Changes, Found, Outbox};
+use super::record::{Leaf, Record};
+use crate::pause::Pause;
+
+/// Commands that wait for the thread.
+pub(super) const COMMANDS_MAX: usize = 4_096;
+/// Commands that are synced together.
+const TOGETHER_MAX: usize = 4_096;
+
+/// A record's place.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) lot: Arc<Lot>,
+    pub(super) index: u32,
+}
+
+/// Records that one caller hands over together.
+pub(super) struct Handed {
+    pub(super) leaves: Vec<Leaf>,
+    pub(super) rows: Vec<u8>,
+}
+
+impl Handed {
+    pub(super) fn of(records: &[Record]) -> Self {
+        let mut rows = Vec::with_capacity(records.iter().map(Record::size).sum());
+        records.iter().for_each(|record| record.encode(&mut rows));
+        Self { leaves: records.iter().map(Record::leaf).collect(), rows }
+    }
+}
+
+/// What the thread is told.
+pub(super) enum Command {
+    /// Records to store; the answer comes when they are durable.
+    Take { handed: Handed, answer: oneshot::Sender<Vec<Place>> },
+    /// The lot's transaction was signed; `before` is the sequence at which it lost its place.
+    Signed { lot: Arc<Lot>, transaction: Transaction, before: Option<u64> },
+    /// The lot of that sequence was delivered.
+    Delivered { sequence: u64, lot: Arc<Lot> },
+    /// The lot takes no more records; the answer is all lots that are not delivered.
+    Cut { answer: oneshot::Sender<Vec<Arc<Lot>>> },
+    /// The open lot may have waited long enough.
+    Due,
+}
+
+/// A lot that is to be signed.
+pub(super) struct Cut {
+    pub(super) lot: Arc<Lot>,
+    pub(super) kind: AnchorKind,
+    /// Earliest and latest time that its records claim.
+    pub(super) times_ms: (u64, u64),
+    /// The sequence at which it lost its place, if it did.
+    pub(super) before: Option<u64>,
+}
+
+/// A lot whose signed transaction is durable.
+pub(super) struct Stored {
+    pub(super) lot: Arc<Lot>,
+    pub(super) transaction: Transaction,
+}
+
+/// The lot that takes records.
+struct Open {
+    lot: Arc<Lot>,
+    kind: AnchorKind,
+    leaves: Vec<Hash256>,
+    bytes: usize,
+    times_ms: (u64, u64),
+    due: Instant,
+}
+
+/// The prefix of a hash: two records that share it are taken for one with a chance of 2^-128 a pair.
+type Name = [u8; 16];
+
+pub(super) struct Writer {
+    outbox: Outbox,
+    config: ProducerConfig,
+    /// When the open lot is to be cut.
+    due: watch::Sender<Option<Instant>>,
+    commands: mpsc::Receiver<Command>,
+    cuts: mpsc::UnboundedSender<Cut>,
+    stored: mpsc::UnboundedSender<Stored>,
+    room: Arc<Room>,
+    /// Every record that is not delivered.
+    known: HashMap<Name, Place>,
+    open: Option<Open>,
+    /// Number of the next record.
+    next: u64,
+    /// Groups in the outbox: number of the first record and number of records.
+    groups: VecDeque<(u64, u64)>,
+    /// The lots that are not delivered, with their bytes, by their first record.
+    lots: BTreeMap<u64, (Arc<Lot>, usize)>,
+}
+
+/// What may still be handed over.
+#[derive(Debug)]
+pub(super) struct Room {
+    pub(super) records: Semaphore,
+    pub(super) bytes: Semaphore,
+}
+
+impl Room {
+    pub(super) fn new(config: &ProducerConfig) -> Self {
+        Self { records: Semaphore::new(config.buffer_records), bytes: Semaphore::new(config.buffer_bytes) }
+    }
+
+    fn give_back(&self, records: usize, bytes: usize) {
+        self.records.add_permits(records);
+        self.bytes.add_permits(bytes);
+    }
+
+    /// Takes what a start found, as far as there is room: less room leaves less for new records.
+    fn take(&self, records: usize, bytes: usize) {
+        self.records.forget_permits(records);
+        self.bytes.forget_permits(bytes);
+    }
+}
+
+/// Where the thread's results go.
+pub(super) struct Ends {
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) cuts: mpsc::UnboundedSender<Cut>,
+    pub(super) stored: mpsc::UnboundedSender<Stored>,
+    pub(super) due: watch::Sender<Option<Instant>>,
+}
+
+/// What one pass gathers before its commit, and what follows it.
+#[derive(Default)]
+struct Pass {
+    changes: Changes,
+    rows: Vec<u8>,
+    taken: u32,
+    answers: Vec<(oneshot::Sender<Vec<Place>>, Vec<Place>)>,
+    cuts: Vec<Cut>,
+    cut_answers: Vec<oneshot::Sender<Vec<Arc<Lot>>>>,
+    stored: Vec<Stored>,
+    freed: (usize, usize),
+}
+
+impl Writer {
+    pub(super) fn new(
+        outbox: Outbox,
+        found: Found,
+        config: ProducerConfig,
+        ends: Ends,
+        room: Arc<Room>,
+    ) -> (Self, Vec<(Hash256, Place)>) {
+        let Ends { commands, cuts, stored, due } = ends;
+        let mut writer = Self {
+            outbox,
+            config,
+            due,
+            commands,
+            cuts,
+            stored,
+            room,
+            known: HashMap::new(),
+            open: None,
+            next: found.next,
+            groups: found.groups.iter().map(|(first, count)| (*first, u64::from(*count))).collect(),
+            lots: BTreeMap::new(),
+        };
+        let recovered = writer.recover(found);
+        (writer, recovered)
+    }
+
+    /// Takes up what was there before the start; gives its records in order.
+    fn recover(&mut self, found: Found) -> Vec<(Hash256, Place)> {
+        let mut recovered = Vec::new();
+        let mut note = |known: &mut HashMap<Name, Place>, leaf: &Leaf, place: Place| {
+            known.insert(name(&leaf.hash), place.clone());
+            recovered.push((leaf.hash, place));
+        };
+        for (Batched { first, transaction, .. }, leaves) in found.batches {
+            let lot = Arc::new(Lot::new(first));
+            let bytes = leaves.iter().map(|leaf| leaf.size).sum();
+            self.room.take(leaves.len(), bytes);
+            if !leaves.is_empty() {
+                self.lots.insert(first, (Arc::clone(&lot), bytes));
+            }
+            for (index, leaf) in (0..).zip(&leaves) {
+                note(&mut self.known, leaf, Place { lot: Arc::clone(&lot), index });
+            }
+            lot.cut(leaves.iter().map(|leaf| leaf.hash).collect());
+            // The receiver lives until the writer ends.
+            let _ = self.stored.send(Stored { lot, transaction });
+        }
+        let mut pass = Pass::default();
+        for (number, leaf) in (found.marks.batched..).zip(&found.loose) {
+            self.room.take(1, leaf.size);
+            let place = self.place(&mut pass, leaf, number);
+            note(&mut self.known, leaf, place);
+        }
+        // They have waited long enough.
+        self.cut(&mut pass);
+        self.tell(pass);
+        recovered
+    }
+
+    /// Runs until nobody can hand anything over any more.
+    pub(super) fn run(mut self) {
+        let mut commands = Vec::new();
+        while self.commands.blocking_recv_many(&mut commands, TOGETHER_MAX) > 0 {
+            let mut pass = Pass::default();
+            commands.drain(..).for_each(|command| self.gather(&mut pass, command));
+            if self.open.as_ref().is_some_and(|open| open.due <= Instant::now()) {
+                self.cut(&mut pass);
+            }
+            let due = self.open.as_ref().map(|open| open.due);
+            self.due.send_if_modified(|told| std::mem::replace(told, due) != due);
+            if pass.taken > 0 {
+                let first = self.next - u64::from(pass.taken);
+                self.groups.push_back((first, pass.taken.into()));
+                pass.changes.records = Some((first, pass.taken, std::mem::take(&mut pass.rows)));
+            }
+            if !self.commit(&pass.changes) {
+                return;
+            }
+            self.tell(pass);
+        }
+    }
+
+    fn gather(&mut self, pass: &mut Pass, command: Command) {
+        match command {
+            Command::Take { handed, answer } => {
+                let places = self.take(pass, &handed);
+                pass.answers.push((answer, places));
+            }
+            Command::Signed { lot, transaction, before } => {
+                let count = u32::try_from(lot.leaves().len()).expect("65,536 at most");
+                let (first, sequence) = (lot.first, transaction.body.sequence);
+                pass.changes.batches.push(Batched {
+                    sequence,
+                    first,
+                    count,
+                    transaction: transaction.clone(),
+                });
+                pass.changes.gone.extend(before);
+                pass.stored.push(Stored { lot, transaction });
+            }
+            Command::Delivered { sequence, lot } => self.delivered(pass, sequence, &lot),
+            Command::Cut { answer } => {
+                self.cut(pass);
+                pass.cut_answers.push(answer);
+            }
+            // Whether it is due is looked at in every pass.
+            Command::Due => {}
+        }
+    }
+
+    fn take(&mut self, pass: &mut Pass, handed: &Handed) -> Vec<Place> {
+        let mut rows = &handed.rows[..];
+        let mut places = Vec::with_capacity(handed.leaves.len());
+        for leaf in &handed.leaves {
+            let (row, rest) = rows.split_at(leaf.size);
+            rows = rest;
+            if let Some(place) = self.known.get(&name(&leaf.hash)) {
+                // Handed over before: one record, one place.
+                pass.freed.0 += 1;
+                pass.freed.1 += leaf.size;
+                places.push(place.clone());
+                continue;
+            }
+            let place = self.place(pass, leaf, self.next);
+            self.known.insert(name(&leaf.hash), place.clone());
+            self.next += 1;
+            pass.taken += 1;
+            pass.rows.extend_from_slice(row);
+            places.push(place);
+        }
+        places
+    }
+
+    /// A place in the open lot; lots that are full or of another kind are cut.
+    fn place(&mut self, pass: &mut Pass, leaf: &Leaf, number: u64) -> Place {
+        let fits = |open: &Open| {
+            open.kind == leaf.kind
+                && open.leaves.len() < self.config.batch_records as usize
+                && open.bytes + leaf.size <= self.config.batch_bytes.max(leaf.size)
+        };
+        if !self.open.as_ref().is_some_and(fits) {
+            self.cut(pass);
+        }
+        let linger = self.config.linger;
+        let open = self.open.get_or_insert_with(|| Open::new(number, leaf, linger));
+        let index = u32::try_from(open.leaves.len()).expect("65,536 at most");
+        open.leaves.push(leaf.hash);
+        open.bytes += leaf.size;
+        open.times_ms = (open.times_ms.0.min(leaf.time_ms), open.times_ms.1.max(leaf.time_ms));
+        let place = Place { lot: Arc::clone(&open.lot), index };
+        if open.leaves.len() == self.config.batch_records as usize {
+            self.cut(pass);
+        }
+        place
+    }
+
+    fn cut(&mut self, pass: &mut Pass) {
+        let Some(Open { lot, kind, leaves, bytes, times_ms, .. }) = self.open.take() else { return };
+        self.lots.insert(lot.first, (Arc::clone(&lot), bytes));
+        lot.cut(leaves.into());
+        pass.cuts.push(Cut { lot, kind, times_ms, before: None });
+    }
+
+    fn delivered(&mut self, pass: &mut Pass, sequence: u64, lot: &Arc<Lot>) {
+        pass.changes.gone.push(sequence);
+        for leaf in lot.leaves() {
+            self.known.remove(&name(leaf));
+        }
+        let kept = if lot.leaves().is_empty() { None } else { self.lots.remove(&lot.first) };
+        pass.freed.0 += lot.leaves().len();
+        pass.freed.1 += kept.map_or(0, |(_, bytes)| bytes);
+        let open = self.open.as_ref().map(|open| open.lot.first);
+        let kept = self.lots.keys().next().copied().into_iter().chain(open).min().unwrap_or(self.next);
+        while let Some((first, count)) = self.groups.front().copied() {
+            if first + count > kept {
+                break;
+            }
+            self.groups.pop_front();
+            pass.changes.empty.push(first);
+        }
+    }
+
+    /// Commits, as often as it takes: a full disk holds everybody up and loses nothing. False when there is nobody
+    /// left to wait for it.
+    fn commit(&mut self, changes: &Changes) -> bool {
+        if changes.is_empty() {
+            return true;
+        }
+        let mut pause = Pause::new();
+        while let Err(error) = self.outbox.commit(changes) {
+            tracing::warn!(%error, "records wait for the outbox");
+            if self.commands.is_closed() {
+                return false;
+            }
+            std::thread::sleep(pause.take());
+        }
+        true
+    }
+
+    /// Tells what is durable now. Whoever does not listen any more has lost nothing.
+    fn tell(&self, pass: Pass) {
+        self.room.give_back(pass.freed.0, pass.freed.1);
+        for (answer, places) in pass.answers {
+            let _ = answer.send(places);
+        }
+        for cut in pass.cuts {
+            let _ = self.cuts.send(cut);
+        }
+        for stored in pass.stored {
+            let _ = self.stored.send(stored);
+        }
+        for answer in pass.cut_answers {
+            let _ = answer.send(self.lots.values().map(|(lot, _)| Arc::clone(lot)).collect());
+        }
+    }
+}
+
+impl Open {
+    fn new(first: u64, leaf: &Leaf, linger: Duration) -> Self {
+        Self {
+            lot: Arc::new(Lot::new(first)),
+            kind: leaf.kind,
+            leaves: Vec::new(),
+            bytes: 0,
+            times_ms: (leaf.time_ms, leaf.time_ms),
+            due: Instant::now() + linger,
+        }
+    }
+}
+
+impl Cut {
+    /// What anchors the lot.
+    pub(super) fn anchor(&self) -> Anchor {
+        let leaf_count = u32::try_from(self.lot.leaves().len()).expect("65,536 at most");
+        let root = dronechain_chain_spec::merkle::root(self.lot.leaves());
+        let (first_time, last_time) = if leaf_count == 0 { (0, 0) } else { self.times_ms };
+        Anchor { kind: self.kind, root, leaf_count, first_time, last_time }
+    }
+}
+
+/// Wakes the thread, which has no clock of its own, when the open lot is due. Ends with it.
+pub(super) async fn wake(mut due: watch::Receiver<Option<Instant>>, commands: mpsc::WeakSender<Command>) {
+    loop {
+        let at = *due.borrow_and_update();
+        let changed = match at {
+            None => due.changed().await,
+            Some(at) => tokio::select! {
+                changed = due.changed() => changed,
+                () = sleep_until(at) => {
+                    let Some(commands) = commands.upgrade() else { return };
+                    if commands.send(Command::Due).await.is_err() {
+                        return;
+                    }
+                    due.changed().await
+                }
+            },
+        };
+        if changed.is_err() {
+            return;
+        }
+    }
+}
+
+fn name(hash: &Hash256) -> Name {
+    *hash.0.first_chunk().expect("32 bytes")
+}
