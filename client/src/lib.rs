@@ -24,7 +24,7 @@ pub mod pending;
 pub use admin::AdminError;
 pub use anchorer::{AnchorError, Anchorer};
 pub use batch::{Batch, BatchError};
-pub use bundle::{BundleError, Report, verify_folder};
+pub use bundle::{BundleError, Reach, Report, verify_folder};
 pub use error::ClientError;
 pub use evidence::{Evidence, EvidenceError, Verifier};
 pub use headers::{Headers, HeadersError, SyncReport};
