@@ -80,7 +80,7 @@ pub enum SpecError {
     /// More text than a spec may have.
     #[error("{0} bytes, at most {CHAIN_SPEC_TOML_MAX} are allowed")]
     TooLong(usize),
-    /// Not the TOML of a spec; the message has line and column.
+    /// Not the TOML of a spec; the message has the line.
     #[error("{0}")]
     Toml(String),
     /// The name is empty, too long or has other characters.
@@ -129,10 +129,18 @@ pub enum SpecError {
     },
 }
 
+impl SpecError {
+    fn toml(text: &str, error: &toml::de::Error) -> Self {
+        let at = error.span().map_or(0, |span| span.start.min(text.len()));
+        let line = text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+        Self::Toml(format!("line {line}: {}", error.message()))
+    }
+}
+
 impl NetworkTemplate {
     /// Reads a bundled network's TOML.
     pub fn from_toml(text: &str) -> Result<Self, SpecError> {
-        toml::from_str(text).map_err(|error| SpecError::Toml(error.to_string()))
+        toml::from_str(text).map_err(|error| SpecError::toml(text, &error))
     }
 
     /// The development network: T = 1 s, for one machine.
@@ -147,7 +155,7 @@ impl ChainSpec {
         if text.len() > CHAIN_SPEC_TOML_MAX {
             return Err(SpecError::TooLong(text.len()));
         }
-        let spec: Self = toml::from_str(text).map_err(|error| SpecError::Toml(error.to_string()))?;
+        let spec: Self = toml::from_str(text).map_err(|error| SpecError::toml(text, &error))?;
         spec.check()?;
         Ok(spec)
     }

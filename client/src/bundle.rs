@@ -50,8 +50,24 @@ pub struct Report {
     pub closed: bool,
     /// The first and last sequence, over all subjects; none in an empty folder.
     pub sequences: Option<(u64, u64)>,
+    /// How far the verified records of each subject reach, in order of subjects.
+    pub subjects: Vec<Reach>,
     /// What does not verify, in order of file names.
     pub failures: Vec<Failure>,
+}
+
+/// From which to which record a subject's verified records reach. A folder does not show what was before
+/// the first or, unless it is closed, behind the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Reach {
+    /// The subject.
+    pub subject: Hash256,
+    /// Its first sequence here.
+    pub first_sequence: u64,
+    /// Its last sequence here.
+    pub last_sequence: u64,
+    /// Whether the last one closes its flight.
+    pub closed: bool,
 }
 
 /// One thing in a folder that does not verify.
@@ -140,13 +156,14 @@ pub fn verify_folder(dir: &Path, chain: &HeaderChain, confirmations: u64) -> Res
         failures.extend(bad);
     }
     let present: BTreeSet<_> = items.iter().map(|item| item.sequence).collect();
-    let (closings, closed) = sequence::check(&mut verified, &present, &mut failures);
+    let (closings, subjects) = sequence::check(&mut verified, &present, &mut failures);
     failures.sort_by(|a, b| (&a.file, &a.reason).cmp(&(&b.file, &b.reason)));
     Ok(Report {
         records: items.iter().filter(|item| item.record).count() as u64,
         verified: verified.len() as u64,
         closings,
-        closed,
+        closed: !subjects.is_empty() && subjects.iter().all(|reach| reach.closed),
+        subjects,
         sequences: present.first().copied().zip(present.last().copied()),
         failures,
     })

@@ -30,7 +30,7 @@ pub mod transaction;
 pub use admin::AdminError;
 pub use anchorer::{AnchorError, Anchorer};
 pub use batch::{Batch, BatchError};
-pub use bundle::{BundleError, Report, verify_folder};
+pub use bundle::{BundleError, Reach, Report, verify_folder};
 pub use client::{Client, ClientBuilder};
 pub use error::ClientError;
 pub use evidence::{Evidence, EvidenceError, Verifier};

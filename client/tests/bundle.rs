@@ -7,9 +7,9 @@ use std::path::Path;
 
 use common::{Flown, flown};
 use dronechain_chain_spec::receipt::Part;
-use dronechain_client::Report;
 use dronechain_client::bundle::{receipt_name, record_name, write};
 use dronechain_client::verify_folder;
+use dronechain_client::{Reach, Report};
 
 fn folder(flown: &Flown) -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a folder");
@@ -32,6 +32,9 @@ fn a_whole_flight_holds() {
     assert_eq!((report.records, report.verified, report.closings), (7, 7, 1));
     assert!(report.closed);
     assert_eq!(report.sequences, Some((0, 6)));
+    let subject = flown.records[0].record().subject;
+    let whole = Reach { subject, first_sequence: 0, last_sequence: 6, closed: true };
+    assert_eq!(report.subjects, [whole]);
 }
 
 #[test]
@@ -74,6 +77,9 @@ fn a_folder_without_its_first_flight_holds_and_one_without_its_end_is_open() {
     assert!(report.holds(), "{report:?}");
     assert!(!report.closed);
     assert_eq!(report.sequences, Some((2, 5)));
+    let subject = flown.records[0].record().subject;
+    let open = Reach { subject, first_sequence: 2, last_sequence: 5, closed: false };
+    assert_eq!(report.subjects, [open]);
 }
 
 #[test]

@@ -18,6 +18,7 @@ use dronechain_chain_spec::key::PublicKey;
 use dronechain_node::config::ConfigError;
 use dronechain_node::failpoint::{self, Failpoint};
 use dronechain_node::keyfile::{self, KeyFileError};
+use dronechain_node::specfile::SpecFileError;
 use serde_json::{Value, json};
 
 /// A node of a DroneChain network.
@@ -113,6 +114,12 @@ impl From<KeyFileError> for Failure {
     }
 }
 
+impl From<SpecFileError> for Failure {
+    fn from(error: SpecFileError) -> Self {
+        Self::new(Code::CannotDo, &error, error.hint())
+    }
+}
+
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         let code = match &error {
@@ -121,6 +128,7 @@ impl From<ConfigError> for Failure {
             | ConfigError::Toml { .. }
             | ConfigError::UnknownKey { .. }
             | ConfigError::UnknownEnv(_)
+            | ConfigError::Type { .. }
             | ConfigError::Value { .. } => Code::Usage,
         };
         Self::new(code, &error, error.hint())
@@ -250,11 +258,63 @@ mod tests {
         assert_eq!(refused.code, Code::Usage);
     }
 
+    /// Every command that reads the chain spec of a data folder.
+    fn readers(data: &Path) -> Vec<Failure> {
+        let data = text(data);
+        let lines: [&[&str]; 9] = [
+            &["run", "--data", data],
+            &["run", "--recover", "--data", data],
+            &["db", "check", "--data", data],
+            &["db", "reindex", "--data", data],
+            &["db", "backup", "to", "--data", data],
+            &["db", "restore", "from", "--data", data],
+            &["db", "export", "to", "--data", data],
+            &["db", "import", "from", "--data", data],
+            &["init", "--data", "other", "--spec", &format!("{data}/network.toml")],
+        ];
+        lines.iter().map(|line| say(line).expect_err("no chain spec")).collect()
+    }
+
     #[test]
-    fn run_without_a_network_says_what_to_do() {
+    fn missing_or_damaged_chain_spec_is_told_in_the_same_words_by_each_command() {
         let folder = tempfile::tempdir().expect("a folder");
-        let failure = say(&["run", "--data", text(folder.path())]).expect_err("no network");
-        assert_eq!(failure.code, Code::CannotDo);
-        assert!(failure.hint.contains("dronechain-node init"), "{failure:?}");
+        let spec = folder.path().join("network.toml");
+        for failure in readers(folder.path()) {
+            assert_eq!(failure.code, Code::CannotDo);
+            assert_eq!(failure.message, format!("no chain spec at {}", spec.display()));
+            assert!(failure.hint.contains("dronechain-node init"), "{failure:?}");
+        }
+        std::fs::write(&spec, "name = \"a\"\ngenesis_time_ms = soon\n").expect("own folder");
+        for failure in readers(folder.path()) {
+            assert_eq!(failure.code, Code::CannotDo);
+            let named = format!("chain spec {}: line 2: ", spec.display());
+            assert!(failure.message.starts_with(&named), "{failure:?}");
+            assert!(failure.hint.contains("another node"), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn shown_configuration_is_a_configuration_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("shown.toml");
+        let peers = ["/ip4/127.0.0.1/tcp/1", "/dns4/node/tcp/2"];
+        let show = |line: &[&str]| {
+            let line = [&["dronechain-node", "config", "show"], line].concat();
+            execute(Cli::try_parse_from(line).expect("well said").command).expect("sound").text
+        };
+        let values = |text: &str| {
+            let lines = text.lines().map(|line| line.split("  # ").next().unwrap_or_default().to_owned());
+            lines.collect::<Vec<_>>()
+        };
+        for line in [
+            &[][..],
+            &["--peer", peers[0], "--peer", peers[1], "--mining-share", "1", "--min-free-mib", "0007"],
+            &["--log-json", "--log", "info,\"x\"=debug", "--preshared-key", "a \\ key", "--ready-file", "r"],
+            &["--follow", &"0a".repeat(32), "--data", "it's", "--mining-share", "0"],
+        ] {
+            let shown = show(line);
+            std::fs::write(&file, &shown).expect("own folder");
+            assert_eq!(values(&show(&["--config", text(&file)])), values(&shown), "{shown}");
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! are taken from the working directory. Keys are named by their file and never part of this.
 
 mod error;
+mod file;
 mod key;
 
 use std::collections::BTreeMap;
@@ -15,7 +16,6 @@ use std::str::FromStr;
 
 use dronechain_chain_spec::hash::Hash256;
 use libp2p::Multiaddr;
-use toml::de::{DeTable, DeValue};
 
 pub use self::error::{ConfigError, ValueError};
 pub use self::key::{ENV_FILE, ENV_PREFIX, Key};
@@ -230,51 +230,6 @@ impl Settings {
         Ok(())
     }
 
-    fn read_file(&mut self, path: &Path) -> Result<(), ConfigError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|error| ConfigError::Read { path: path.into(), error })?;
-        if text.len() > FILE_BYTES_MAX {
-            return Err(ConfigError::TooLong { path: path.into() });
-        }
-        let line = |at: usize| text[..at.min(text.len())].matches('\n').count() + 1;
-        let table = DeTable::parse(&text).map_err(|error| ConfigError::Toml {
-            path: path.into(),
-            line: line(error.span().map_or(0, |span| span.start)),
-            message: error.message().into(),
-        })?;
-        self.read_table(table.get_ref(), "", &|at| Origin::File { path: path.into(), line: line(at) })
-    }
-
-    fn read_table(
-        &mut self,
-        table: &DeTable<'_>,
-        prefix: &str,
-        origin: &dyn Fn(usize) -> Origin,
-    ) -> Result<(), ConfigError> {
-        for (name, value) in table {
-            let full = format!("{prefix}{}", name.get_ref());
-            let origin_here = origin(name.span().start);
-            match (Key::named(&full), value.get_ref()) {
-                (Some(key), value) => match text_of(key, value) {
-                    Some(text) => self.set(key, text, origin_here),
-                    None => {
-                        let value = format!("{value:?}").chars().take(80).collect();
-                        let error = ValueError::Type;
-                        return Err(ConfigError::Value { origin: origin_here, key, value, error });
-                    }
-                },
-                (None, DeValue::Table(inner)) if Key::ALL.iter().any(|key| in_table(*key, &full)) => {
-                    self.read_table(inner, &format!("{full}."), origin)?;
-                }
-                (None, _) => {
-                    let Origin::File { path, line } = origin_here else { return Ok(()) };
-                    return Err(ConfigError::UnknownKey { path, line, key: full });
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Fills in the defaults.
     fn fill(&mut self) {
         for key in Key::ALL {
@@ -315,30 +270,6 @@ impl Settings {
 
 /// The data folder if nobody names one.
 const DATA_DEFAULT: &str = "dronechain-node-data";
-
-/// Whether `key` lies in the table named `table`.
-fn in_table(key: Key, table: &str) -> bool {
-    key.name().strip_prefix(table).is_some_and(|rest| rest.starts_with('.'))
-}
-
-/// A TOML value as the text that flags and environment would have; none if it has another type.
-fn text_of(key: Key, value: &DeValue<'_>) -> Option<String> {
-    match (key, value) {
-        (Key::Peers, DeValue::Array(items)) => {
-            let items: Option<Vec<_>> = items.iter().map(|item| item.get_ref().as_str()).collect();
-            items.map(|items| items.join(","))
-        }
-        (Key::MiningShare, DeValue::Float(number)) => Some(number.as_str().into()),
-        (Key::MiningShare, DeValue::Integer(number)) if number.radix() == 10 => Some(number.as_str().into()),
-        (Key::StorageMinFree | Key::StorageScrub, DeValue::Integer(number)) if number.radix() == 10 => {
-            Some(number.as_str().into())
-        }
-        (Key::LogJson, DeValue::Boolean(truth)) => Some(truth.to_string()),
-        (Key::Peers | Key::MiningShare | Key::StorageMinFree | Key::StorageScrub | Key::LogJson, _) => None,
-        (_, DeValue::String(text)) => Some(text.to_string()),
-        (_, _) => None,
-    }
-}
 
 fn path(text: &str) -> Result<PathBuf, ValueError> {
     if text.is_empty() { Err(ValueError::Path) } else { Ok(text.into()) }
@@ -426,6 +357,28 @@ mod tests {
         ] {
             let refused = gather(file, &[], &[]).and_then(|settings| settings.config());
             assert!(refused.is_err(), "{file}");
+        }
+    }
+
+    #[test]
+    fn value_of_another_type_is_told_in_plain_words() {
+        for (file, wanted) in [
+            (
+                "\nhttp = 7700\n",
+                "c.toml:2: http: the whole number 7700 stands there, a text in quotes is wanted",
+            ),
+            ("mining.share = \"0.5\"\n", "c.toml:1: mining.share: the text \"0.5\" stands there, a number"),
+            ("peers = \"/dns4/a/tcp/1\"\n", "a list of texts in quotes"),
+            ("log.json = 1.5\n", "the number 1.5 stands there, true or false is wanted"),
+            ("data = [1]\n", "a list stands there"),
+            ("[data]\n", "a table stands there"),
+            ("storage.min_free_mib = true\n", "the truth value true stands there, a whole number"),
+        ] {
+            let error = gather(file, &[], &[]).expect_err(file);
+            let text = error.to_string();
+            assert!(text.contains(wanted), "{text}");
+            assert!(!text.contains('('), "no type of Rust: {text}");
+            assert!(matches!(error, ConfigError::Type { .. }));
         }
     }
 

@@ -33,6 +33,24 @@ pub enum KeyFileError {
         /// What the system said.
         error: io::Error,
     },
+    /// There is no folder for a new key.
+    #[error("key file {path}: its folder does not exist")]
+    NoFolder {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There is no pre-shared key.
+    #[error("no pre-shared key at {path}")]
+    NoSecret {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The path leads to a folder, a device or a pipe.
+    #[error("key file {path} is no regular file")]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
     /// There is a file already; keys are never overwritten.
     #[error("key file {path} exists already")]
     Exists {
@@ -74,6 +92,19 @@ impl KeyFileError {
                 "make a key with `dronechain-node keygen --out FILE` or `dronechain-node init`".into()
             }
             Self::Io { .. } => "check the path and its permissions".into(),
+            Self::NoFolder { path } => match path.parent() {
+                Some(folder) => format!("mkdir -p {}", folder.display()),
+                None => "name a file".into(),
+            },
+            Self::NoSecret { path } => format!(
+                "copy the file that the network's other nodes have; the first is made by \
+                 (umask 077 && openssl rand -hex 32 >{})",
+                path.display()
+            ),
+            Self::NotAFile { path } if path.is_dir() => {
+                format!("name the file in it, e.g. {}", path.join("node.key").display())
+            }
+            Self::NotAFile { .. } => "name a file that `dronechain-node keygen --out FILE` made".into(),
             Self::Exists { .. } => "choose another file; a key is never overwritten".into(),
             Self::Exposed { path, .. } => {
                 format!("chmod 600 {}; if somebody may have read it, make a new key", path.display())
@@ -100,6 +131,7 @@ pub fn create(path: &Path, key: &SigningKey) -> Result<(), KeyFileError> {
             .kind()
         {
             io::ErrorKind::AlreadyExists => KeyFileError::Exists { path: path.into() },
+            io::ErrorKind::NotFound => KeyFileError::NoFolder { path: path.into() },
             _ => KeyFileError::Io { path: path.into(), error },
         })?;
     let seed = Zeroizing::new(key.to_bytes());
@@ -121,11 +153,20 @@ pub fn load(path: &Path) -> Result<SigningKey, KeyFileError> {
 
 /// Reads a secret that the nodes of a network share; its file is one as keys have.
 pub fn load_preshared(path: &Path) -> Result<PreSharedKey, KeyFileError> {
-    Ok(PreSharedKey::new(*load_secret(path)?))
+    load_secret(path).map(|secret| PreSharedKey::new(*secret)).map_err(|error| match error {
+        KeyFileError::Io { path, error } if error.kind() == io::ErrorKind::NotFound => {
+            KeyFileError::NoSecret { path }
+        }
+        error => error,
+    })
 }
 
 fn load_secret(path: &Path) -> Result<Zeroizing<[u8; SEED_LEN]>, KeyFileError> {
     let io = |error| KeyFileError::Io { path: path.into(), error };
+    // Before it is opened: opening a pipe would wait for a writer.
+    if !std::fs::metadata(path).map_err(io)?.is_file() {
+        return Err(KeyFileError::NotAFile { path: path.into() });
+    }
     let mut file = File::open(path).map_err(io)?;
     let mode = file.metadata().map_err(io)?.permissions().mode() & 0o7777;
     if mode & MODE_OTHERS != 0 {
@@ -213,6 +254,21 @@ mod tests {
         let error = load(&path).expect_err("exposed");
         assert!(error.to_string().contains("node.key has mode 0640"), "{error}");
         assert!(error.hint().starts_with(&format!("chmod 600 {}", path.display())), "{}", error.hint());
+    }
+
+    #[test]
+    fn each_mistake_with_a_path_has_its_own_hint() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let missing = folder.path().join("missing");
+        let hint = |error: KeyFileError| error.hint();
+        assert!(hint(load(&missing).expect_err("missing")).contains("keygen"));
+        assert!(hint(load_preshared(&missing).expect_err("missing")).contains("other nodes"));
+        let error = load(folder.path()).expect_err("a folder");
+        assert!(matches!(error, KeyFileError::NotAFile { .. }), "{error:?}");
+        assert!(hint(error).ends_with("node.key"));
+        let key = SigningKey::from_bytes(&[1; 32]);
+        let error = create(&missing.join("node.key"), &key).expect_err("no folder");
+        assert_eq!(hint(error), format!("mkdir -p {}", missing.display()));
     }
 
     #[test]

@@ -12,4 +12,5 @@ pub mod miner;
 pub mod p2p;
 pub mod rpc;
 pub mod shell;
+pub mod specfile;
 pub mod store;

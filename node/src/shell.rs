@@ -20,7 +20,7 @@ use dronechain_chain_spec::evidence::Misbehaviour;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::registry::Roll;
-use dronechain_chain_spec::spec::{ChainSpec, SpecError};
+use dronechain_chain_spec::spec::ChainSpec;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
@@ -36,6 +36,7 @@ use crate::keyfile::{self, KeyFileError};
 use crate::miner::{self, MinerError};
 use crate::p2p::{self, Command, NodeKeys, P2p, P2pError};
 use crate::rpc::{self, Health, MISSING_SHOWN_MAX, Rpc, Submit, TipView};
+use crate::specfile::{self, SpecFileError};
 use crate::store::{self, Options, Store, StoreError};
 
 /// Events waiting for the core.
@@ -52,22 +53,9 @@ const SHUTDOWN_WAIT: Duration = Duration::from_secs(3);
 /// Why a node does not start, or stopped by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
-    /// The chain spec cannot be read.
-    #[error("{}: {error}", path.display())]
-    SpecUnreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// The chain spec breaks a rule.
-    #[error("{}: {error}", path.display())]
-    Spec {
-        /// The file.
-        path: PathBuf,
-        /// The rule.
-        error: SpecError,
-    },
+    /// The chain spec.
+    #[error(transparent)]
+    Spec(#[from] SpecFileError),
     /// The node's key.
     #[error(transparent)]
     Key(#[from] KeyFileError),
@@ -109,7 +97,7 @@ pub enum NodeError {
 /// # Errors
 /// [`NodeError`], one variant per cause.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> Result<(), NodeError> {
-    let spec = read_spec(&config.spec)?;
+    let spec = specfile::load(&config.spec)?;
     let key = keyfile::load(&config.key)?;
     let preshared_key = config.preshared_key.as_deref().map(keyfile::load_preshared).transpose()?;
     if let Some(preshared_key) = &preshared_key {
@@ -134,6 +122,9 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
     };
     for (first, rival) in &start.rivals {
         told_rival(first, rival);
+    }
+    if let Some(follow) = &config.follow {
+        told_follow(&store, follow)?;
     }
     let core = Core::new(network.clone(), Arc::clone(&store), start)?;
     let keys = node_keys(&core);
@@ -218,12 +209,6 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
     }
     info!("node is down");
     outcome
-}
-
-fn read_spec(path: &std::path::Path) -> Result<ChainSpec, NodeError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| NodeError::SpecUnreadable { path: path.to_owned(), error })?;
-    ChainSpec::from_toml(&text).map_err(|error| NodeError::Spec { path: path.to_owned(), error })
 }
 
 async fn open_store(
@@ -463,6 +448,17 @@ fn told_rival(first: &Hash256, rival: &Rival) {
         "ALARM: another chain leaves ours below the finality depth; ours stays. \
          Find out which is right; on the other side's nodes, or here: run --follow {first}"
     );
+}
+
+/// A block to follow that nobody has shown yet may be a slip of the hand.
+fn told_follow(store: &Store, follow: &Hash256) -> Result<(), ViewError> {
+    if store.header(follow)?.is_none() {
+        warn!(
+            %follow, hint = "see GET /v1/rivals",
+            "--follow names a block that this node does not know; its chain is followed if a peer shows it"
+        );
+    }
+    Ok(())
 }
 
 fn told_tip(hash: &Hash256, height: u64, disconnected: u64) {

@@ -22,7 +22,7 @@ pub struct Fleet {
 }
 
 struct Service {
-    _process: Running,
+    process: Running,
     url: String,
 }
 
@@ -72,7 +72,7 @@ impl Fleet {
             Some(format!("http://{}", ready["http"].as_str()?))
         })
         .await;
-        Service { _process: process, url }
+        Service { process, url }
     }
 
     /// Starts the cloud server.
@@ -105,6 +105,11 @@ impl Fleet {
     /// Base URL of the cloud server.
     pub fn cloud_url(&self) -> &str {
         &self.cloud.as_ref().expect("the cloud server runs").url
+    }
+
+    /// What controller and cloud server have logged since their start, in that order.
+    pub fn logs(&self) -> [String; 2] {
+        [&self.controller, &self.cloud].map(|service| service.as_ref().expect("it runs").process.log())
     }
 
     /// The cloud server's database file.

@@ -39,6 +39,7 @@ fn assert_all_held(summary: &Value, data_records: u64) {
     for name in ["records", "receipts", "verified"] {
         assert_eq!(summary[name], records, "{name}: {summary}");
     }
+    assert!(summary["urls"]["node"].as_str().is_some_and(|url| url.starts_with("http://")), "{summary}");
     for (name, expected) in [("nodes", 3), ("altered", 1), ("altered_found", 1)] {
         assert_eq!(summary[name], expected, "{name}: {summary}");
     }
@@ -155,6 +156,26 @@ async fn bad_log_is_one_clear_line_before_anything_starts() {
     assert!(!path_in_use(&path), "a process of the run is left");
 }
 
+#[test]
+fn wrong_argument_of_a_script_is_told_at_once() {
+    let data = tempfile::tempdir().expect("a folder");
+    let missing = data.path().join("missing");
+    for (script, arguments, named) in [
+        ("run", &["--once", "--every", "x"][..], "--every"),
+        ("run", &["--once", "--every", "1h"], "--every"),
+        ("run", &["--once"], missing.to_str().expect("a plain path")),
+        ("test", &["--foo"], "--foo"),
+        ("test", &["one", "two"], "two"),
+    ] {
+        let mut command = Command::new(format!("{}/../scripts/{script}", env!("CARGO_MANIFEST_DIR")));
+        let output = run(command.args(arguments).env("DRONECHAIN_FLIGHTS", &missing));
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{script} {arguments:?}: {message}");
+        assert_eq!(message.lines().count(), 1, "{message}");
+        assert!(message.contains(named), "{message}");
+    }
+}
+
 /// Whether some process names `path` in its arguments, this test apart.
 fn path_in_use(path: &str) -> bool {
     let processes = std::fs::read_dir("/proc").expect("Linux").filter_map(Result::ok);
@@ -254,6 +275,9 @@ async fn record_of_an_unenrolled_drone_is_refused_by_name() {
     fleet.enrol(61);
     let (status, answer) = fleet.post_record(first_record(61, &cluster).bytes()).await;
     assert_eq!((status, &answer["accepted"]), (200, &Value::from(1)), "{answer}");
+    for log in fleet.logs() {
+        assert!(log.contains("INFO") && !log.contains('\u{1b}'), "a file has no colours: {log:?}");
+    }
 }
 
 #[tokio::test]

@@ -328,6 +328,44 @@ async fn damaged_batch_bodies_are_not_left_out_silently() {
 }
 
 #[tokio::test]
+async fn lost_marker_is_told_in_the_same_words_by_each_command() {
+    let (mut cluster, _) = one_node().await;
+    cluster.kill(0);
+    fs::remove_file(ledger(&cluster, 0).join("CHAIN")).expect("removed");
+    let (out, mut told) = (cluster.path("out"), Vec::new());
+    let out = out.to_str().expect("a plain path");
+    for arguments in [&["check"][..], &["reindex"], &["backup", out], &["export", out]] {
+        let (code, error) = outcome(&mut db(&cluster, 0, arguments));
+        assert_eq!(code, Some(3), "{error}");
+        told.push(error);
+    }
+    for more in [&["--json"][..], &["--json", "--recover"]] {
+        let (code, error) = outcome(&mut cluster.command(0, more));
+        assert_eq!(code, Some(3), "{error}");
+        told.push(error);
+    }
+    assert!(told[0]["error"].as_str().is_some_and(|text| text.contains("CHAIN is gone")), "{}", told[0]);
+    assert!(told.iter().all(|error| *error == told[0]), "{told:#?}");
+}
+
+#[tokio::test]
+async fn block_to_follow_that_nobody_knows_is_told_and_the_node_goes_on() {
+    let mut cluster = Cluster::new(1, |_| {});
+    let unknown = "5".repeat(64);
+    cluster.start(0, &["--follow", &unknown]).await;
+    cluster.reaches(0, 2).await;
+    let log = cluster.log(0);
+    let told = |line: &str| ["WARN", &unknown, "/v1/rivals"].iter().all(|part| line.contains(part));
+    assert!(log.lines().any(told), "{log}");
+    // One that it knows is no reason to warn.
+    let genesis = cluster.chain_id().to_string();
+    cluster.kill(0);
+    fs::remove_file(cluster.path("node0.log")).expect("removed");
+    cluster.start(0, &["--follow", &genesis]).await;
+    assert!(!cluster.log(0).contains("/v1/rivals"), "{}", cluster.log(0));
+}
+
+#[tokio::test]
 async fn ledger_is_not_touched_while_its_node_runs() {
     let cluster = Cluster::started(1).await;
     cluster.reaches(0, 2).await;
@@ -405,7 +443,8 @@ async fn damaged_backup_and_file_are_refused() {
         let (code, error) = outcome(&mut db_in(&cluster, &data, arguments));
         assert_eq!(code, Some(3), "{error}");
         assert!(error["error"].as_str().is_some_and(|text| text.contains(part)), "{part}: {error}");
-        assert!(!data.join("ledger").exists(), "{part}");
+        let left = fs::read_dir(&data).expect("a folder").count();
+        assert_eq!(left, 0, "{part}: neither a ledger nor the beginning of one is left");
     };
 
     let bytes = fs::read(&export).expect("a file");
@@ -466,11 +505,12 @@ async fn scrub_finds_damage_that_nobody_reads_and_the_node_goes_on() {
     cluster.start(0, &scrub).await;
     let status = until("a walk to the end", async || {
         let status = cluster.get(0, "/v1/status").await?;
-        (status["storage"]["scrub"]["passes"].as_u64()? >= 1).then_some(status)
+        (status["storage"]["scrub"]["passes"].as_u64()? >= 2).then_some(status)
     })
     .await;
     assert_eq!(status["storage"]["scrub"]["faults"], 0, "{status}");
     assert!(status["storage"]["scrub"]["rows"].as_u64() > Some(20), "{status}");
+    assert_eq!(cluster.log(0).matches("scrub: came to the end").count(), 1, "passes are no news");
     cluster.kill(0);
 
     let tables = tables_of(&cluster, 0, "outcomes");

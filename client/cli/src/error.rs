@@ -83,7 +83,8 @@ pub(crate) enum CliError {
 impl CliError {
     /// Says it in one line on stderr.
     pub(crate) fn report(&self) -> ExitCode {
-        let text = self.to_string().replace('\n', " ");
+        // One line, whatever libraries and strangers say.
+        let text = self.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
         match self.hint() {
             // Some messages bring their own.
             Some(hint) if !text.contains("(hint:") => eprintln!("error: {text} (hint: {hint})"),
@@ -143,6 +144,7 @@ impl CliError {
             | Self::Headers(HeadersError::Client(error))
             | Self::Anchor(AnchorError::Client(error))
             | Self::Admin(AdminError::Client(error)) => return of_refusal(error),
+            Self::Key(error) => return of_key(error),
             Self::Usage(_) => "see --help",
             Self::Read { .. } | Self::Bundle(_) => "does it exist, and may you read it?",
             Self::Write { .. } => "does the folder exist, and may you write there?",
@@ -167,7 +169,6 @@ impl CliError {
             Self::DeviceState { .. } => "dronechain device enrol enrols a new key",
             Self::Runtime(_)
             | Self::TooLong { .. }
-            | Self::Key(_)
             | Self::Headers(_)
             | Self::Admin(_)
             | Self::Wait(_)
@@ -186,13 +187,42 @@ impl CliError {
     }
 }
 
-/// A refusal is an answer; all else means that there was none.
+/// A refusal is an answer; all else means that there was none. So does a refusal by something that is not
+/// the service wanted.
 fn of_client(error: &ClientError) -> u8 {
     match error {
+        ClientError::Refused { name, .. } if is_strange(name) => 3,
         ClientError::Refused { status: 400..=499, .. } | ClientError::WrongNetwork { .. } => 1,
         ClientError::BadUrl { .. } => 2,
         _ => 3,
     }
+}
+
+/// Whether the refusal's name says that another service was asked: one of ours without that call, or one
+/// that is none of ours.
+fn is_strange(name: &str) -> bool {
+    matches!(name, "http" | "no-route" | "method-not-allowed")
+}
+
+fn of_key(error: &KeyFileError) -> Option<&'static str> {
+    let hint = match error {
+        KeyFileError::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            "dronechain keygen --out FILE makes one"
+        }
+        KeyFileError::Read { .. } => "may you read it?",
+        KeyFileError::Write { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            "make the folder first"
+        }
+        KeyFileError::Write { .. } => "may you write there?",
+        KeyFileError::Exists { .. } => "name another file",
+        KeyFileError::NotAFile { .. } => "name the key file itself, not its folder",
+        KeyFileError::Length { .. } | KeyFileError::Digits { .. } | KeyFileError::Newline { .. } => {
+            "restore the file from a backup, or make a new key"
+        }
+        // The one brings its hint, against the other nothing helps.
+        KeyFileError::OpenToOthers { .. } | KeyFileError::Randomness(_) => return None,
+    };
+    Some(hint)
 }
 
 fn of_refusal(error: &ClientError) -> Option<&'static str> {
@@ -201,6 +231,7 @@ fn of_refusal(error: &ClientError) -> Option<&'static str> {
         ClientError::Timeout { .. } => "try again",
         ClientError::BadUrl { .. } => "e.g. http://127.0.0.1:7700",
         ClientError::Malformed { .. } => "is this the address of the right service?",
+        ClientError::Refused { name, .. } if is_strange(name) => "is this the address of the right service?",
         ClientError::Refused { name, .. } => match name.as_str() {
             "tx-sender-unknown" | "unknown" => "is the key admitted or enrolled, and in a block yet?",
             "unauthorized" => "the cookie file is in the service's data folder",

@@ -21,6 +21,7 @@ mod service;
 mod submit;
 mod succeed;
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -77,7 +78,8 @@ pub fn main() -> ExitCode {
     let Cli { json, command } = Cli::parse();
     let default = if command.is_service() { "info" } else { "warn" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(source) => return CliError::Runtime(source).report(),

@@ -8,6 +8,8 @@ pub(crate) const COOKIE_BYTES_MAX: u64 = 4 << 10;
 pub(crate) const CONFIG_BYTES_MAX: u64 = 256 << 10;
 /// Bytes of a record's or any other anchored file that is held in memory; larger ones are streamed.
 pub(crate) const FILE_BYTES_HELD: u64 = 1 << 20;
+/// Subjects of a folder of evidence that are shown to people.
+pub(crate) const SUBJECTS_SHOWN_MAX: usize = 20;
 /// Seconds that `--wait` waits if nothing else is said.
 pub(crate) const TIMEOUT_S: u64 = 120;
 /// Between two looks at what is awaited.

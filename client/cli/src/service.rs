@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use dronechain_controller::ControllerError;
 use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
 use toml::{Table, Value};
@@ -75,7 +76,10 @@ impl Controller {
         let plain = [("data", run.data), ("listen", run.listen), ("key", run.key), ("cloud", run.cloud)];
         let config = configuration(run.config.as_deref(), plain, run.nodes, &run.others)?;
         let ended = dronechain_controller::run(config, stopped()?).await;
-        ended.map_err(|error| CliError::Service(error.to_string()))
+        ended.map_err(|error| match error {
+            ControllerError::Key(error) => CliError::Key(error),
+            error => CliError::Service(error.to_string()),
+        })
     }
 }
 
@@ -116,7 +120,8 @@ fn configuration<C: DeserializeOwned>(
     if !nodes.is_empty() {
         table.insert("nodes".to_owned(), nodes.into_iter().map(Value::String).collect::<Vec<_>>().into());
     }
-    table.try_into().map_err(|error| refused(error.message().to_owned()))
+    // Not the message alone: the key stands behind it.
+    table.try_into().map_err(|error| refused(error.to_string()))
 }
 
 fn parse(file: &Path) -> Result<Table, CliError> {
@@ -175,6 +180,8 @@ mod tests {
     fn unknown_keys_are_refused_by_name_and_bad_toml_by_line() {
         let error = example("data = 'd'\ncolour = 1\n", None, &[]).expect_err("unknown key").to_string();
         assert!(error.contains("config.toml") && error.contains("colour"), "{error}");
+        let error = example("data = 'd'\nage_ms = 'x'\n", None, &[]).expect_err("no number").to_string();
+        assert!(error.contains("age_ms"), "{error}");
         let error = example("data = 'd'\nage_ms = \n", None, &[]).expect_err("no value").to_string();
         assert!(error.contains("line 2"), "{error}");
         assert!(matches!(example("data = 'd'", None, &["x"]), Err(CliError::Usage(_))));

@@ -4,6 +4,8 @@
 mod common;
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -162,6 +164,100 @@ fn an_altered_folder_exits_1_and_names_the_file() {
     assert_eq!(value["failures"][0]["file"], "00000004.cose");
     assert_eq!(value["failures"][0]["part"], "record");
     assert_eq!(value["failures"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn a_folder_that_is_cut_short_says_how_far_it_reaches() {
+    let case = Case::new();
+    let verify = |more: &[&str]| {
+        let mut command = dronechain();
+        command.args(["receipt", "verify", "--dir"]).arg(case.dir.path()).args(more);
+        let output = command.output().expect("the binary runs");
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        output
+    };
+    let text = |output: Output| String::from_utf8(output.stdout).expect("text");
+    let whole = text(verify(&[]));
+    assert!(whole.contains("records 0 to 6, closed"), "{whole}");
+    for sequence in [0, 5, 6] {
+        for name in [bundle::record_name(sequence), bundle::receipt_name(sequence)] {
+            fs::remove_file(case.path(&name)).expect("there");
+        }
+    }
+    let cut = text(verify(&[]));
+    assert!(cut.contains("records 1 to 4, NOT CLOSED"), "{cut}");
+    let value = json(&verify(&["--json"]));
+    assert_eq!((&value["verified_all"], &value["closed"]), (&true.into(), &false.into()));
+    let [reach] = &value["subjects"].as_array().expect("a list")[..] else { panic!("{value}") };
+    assert_eq!((&reach["first_sequence"], &reach["last_sequence"]), (&1.into(), &4.into()));
+    assert_eq!(reach["closed"], false);
+}
+
+/// Answers every request on a free loopback port with `answer`; the address.
+fn stranger(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let mut request = [0; 1024];
+            let _ = stream.read(&mut request);
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    url
+}
+
+#[test]
+fn receipt_that_no_node_was_asked_for_exits_3_and_one_that_it_lacks_1() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let get = |node: &str| {
+        let mut command = dronechain();
+        command.args(["receipt", "get", &"00".repeat(32), "--node", node, "--out"]);
+        let output = command.arg(dir.path().join("receipt")).output().expect("the binary runs");
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(error.contains("(hint: "), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+        output.status.code()
+    };
+    let head = "HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n";
+    let with = |body: &str| stranger(format!("{head}{body}").leak());
+    assert_eq!(get(&with("<!DOCTYPE HTML>\n<html>\n  nothing   here</html>")), Some(3));
+    // Another service of DroneChain's.
+    assert_eq!(get(&with(r#"{"error": {"name": "no-route", "message": "nothing"}}"#)), Some(3));
+    assert_eq!(get(&with(r#"{"error": {"name": "unknown", "message": "no receipt"}}"#)), Some(1));
+    assert_eq!(get(&stranger("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{}")), Some(3));
+    assert_eq!(get(&stranger("SSH-2.0-OpenSSH_9.9\r\n")), Some(3));
+    assert_eq!(get("http://127.0.0.1:1"), Some(3));
+}
+
+#[test]
+fn mistakes_with_key_files_have_hints() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let folder = dir.path().to_str().expect("a plain path");
+    let missing = format!("{folder}/missing/a.key");
+    let hash = "00".repeat(32);
+    let submit = |key: &str| {
+        let node = "http://127.0.0.1:1";
+        dronechain().args(["submit", "--hash", &hash, "--node", node, "--controller-key", key]).output()
+    };
+    for (output, hint) in [
+        (dronechain().args(["keygen", "--out", &missing]).output(), "make the folder first"),
+        (submit(&missing), "dronechain keygen"),
+        (submit(folder), "not its folder"),
+        (
+            dronechain()
+                .args(["controller", "run", "--data", &format!("{folder}/data"), "--key", folder])
+                .args(["--node", "http://127.0.0.1:1"])
+                .output(),
+            "not its folder",
+        ),
+    ] {
+        let output = output.expect("the binary runs");
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(3), "{error}");
+        assert!(error.contains("(hint: ") && error.contains(hint), "{error}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::receipt::Part;
 
-use super::{Failure, record_name};
+use super::{Failure, Reach, record_name};
 
 /// Missing records of one gap that are named one by one.
 const NAMED_MAX: usize = 100;
@@ -30,13 +30,12 @@ pub(super) enum Claim {
     Other,
 }
 
-/// Checks all subjects' chains; gives the number of closing records, and whether each chain ends with
-/// one. A number that is `present` in the folder but was not verified failed for its own reason.
+/// Checks all subjects' chains; gives the number of closing records, and how far each chain reaches. A number that is `present` in the folder but was not verified failed for its own reason.
 pub(super) fn check(
     verified: &mut [Checked],
     present: &BTreeSet<u64>,
     failures: &mut Vec<Failure>,
-) -> (u64, bool) {
+) -> (u64, Vec<Reach>) {
     verified.sort_by_key(|record| (record.subject, record.sequence));
     let chains = || verified.chunk_by(|a, b| a.subject == b.subject);
     for chain in chains() {
@@ -44,8 +43,13 @@ pub(super) fn check(
         check_counts(chain, failures);
     }
     let closes = |record: &Checked| matches!(record.claim, Claim::Closing { .. });
-    let closed = !verified.is_empty() && chains().all(|chain| chain.last().is_some_and(closes));
-    (verified.iter().filter(|record| closes(record)).count() as u64, closed)
+    let reach = |chain: &[Checked]| {
+        let (first, last) = (chain.first()?, chain.last()?);
+        let (first_sequence, last_sequence) = (first.sequence, last.sequence);
+        Some(Reach { subject: first.subject, first_sequence, last_sequence, closed: closes(last) })
+    };
+    let subjects = chains().filter_map(reach).collect();
+    (verified.iter().filter(|record| closes(record)).count() as u64, subjects)
 }
 
 fn check_links(chain: &[Checked], present: &BTreeSet<u64>, failures: &mut Vec<Failure>) {

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use dronechain_chain_spec::spec::ChainSpec;
+use dronechain_node::specfile;
 use dronechain_node::store::{self, CareError, Manifest, Options, Report, Standing, StoreError};
 use serde_json::{Value, json};
 
-use super::network::{now_ms, read_spec};
+use super::network::now_ms;
 use super::run::Flags;
 use super::{Code, Failure, Output};
 
@@ -60,7 +61,7 @@ struct Ledger {
 impl Ledger {
     fn find(flags: &Flags) -> Result<Self, Failure> {
         let config = flags.settings()?.config()?;
-        Ok(Self { path: config.ledger(), spec: read_spec(&config.spec)? })
+        Ok(Self { path: config.ledger(), spec: specfile::load(&config.spec)? })
     }
 }
 

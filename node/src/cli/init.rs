@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use dronechain_chain_spec::key::{PublicKey, SigningKey};
 use dronechain_chain_spec::spec::ChainSpec;
 use dronechain_node::config::{KEY_NAME, SPEC_NAME};
-use dronechain_node::keyfile;
+use dronechain_node::{keyfile, specfile};
 use serde_json::json;
 
-use super::network::{read_spec, write_new};
+use super::network::write_new;
 use super::{Code, Failure, Output};
 
 /// Which folder for which network.
@@ -31,7 +31,7 @@ pub(super) struct Args {
 /// Makes folder, copy of the spec, and key, as far as they are missing.
 pub(super) fn init(args: &Args) -> Result<Output, Failure> {
     let Args { spec: from, data, key } = args;
-    let spec = read_spec(from)?;
+    let spec = specfile::load(from)?;
     DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(|error| io_failure(data, &error))?;
     copy_spec(&spec, data)?;
     let (path, key) = match key {
@@ -62,7 +62,7 @@ pub(super) fn init(args: &Args) -> Result<Output, Failure> {
 fn copy_spec(spec: &ChainSpec, data: &Path) -> Result<(), Failure> {
     let path = data.join(SPEC_NAME);
     if path.exists() {
-        let found = read_spec(&path)?;
+        let found = specfile::load(&path)?;
         if found == *spec {
             return Ok(());
         }

@@ -1,13 +1,13 @@
 //! `network new`: the chain spec of a new network.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::OpenOptions;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use dronechain_chain_spec::key::PublicKey;
-use dronechain_chain_spec::limits::CHAIN_SPEC_TOML_MAX;
 use dronechain_chain_spec::spec::{AdminSet, ChainSpec, NetworkTemplate};
+use dronechain_node::specfile;
 use serde_json::json;
 
 use super::{Code, Failure, Output};
@@ -74,36 +74,17 @@ pub(super) fn new(args: Args) -> Result<Output, Failure> {
     Ok(Output::new(text, json))
 }
 
-/// Reads and checks a chain spec.
-pub(super) fn read_spec(path: &Path) -> Result<ChainSpec, Failure> {
-    ChainSpec::from_toml(&read(path)?).map_err(|error| {
-        let message = format!("{}: {error}", path.display());
-        Failure::new(Code::CannotDo, &message, "a spec is made by `dronechain-node network new`")
-    })
-}
-
 fn read_template(template: &str) -> Result<NetworkTemplate, Failure> {
     if template == DEV {
         return Ok(NetworkTemplate::dev());
     }
-    let text = read(Path::new(template))?;
-    NetworkTemplate::from_toml(&text).map_err(|error| {
-        let message = format!("{template}: {error}");
-        Failure::new(Code::CannotDo, &message, "a template has a name and parameters, no keys")
-    })
-}
-
-/// The text of a file that is no longer than a chain spec may be.
-fn read(path: &Path) -> Result<String, Failure> {
-    let cannot = |message: String| Failure::new(Code::CannotDo, &message, "check the path and the file");
-    let mut text = String::new();
-    let read =
-        File::open(path).and_then(|file| file.take(CHAIN_SPEC_TOML_MAX as u64 + 1).read_to_string(&mut text));
-    match read {
-        Ok(bytes) if bytes <= CHAIN_SPEC_TOML_MAX => Ok(text),
-        Ok(_) => Err(cannot(format!("{}: more than {CHAIN_SPEC_TOML_MAX} bytes", path.display()))),
-        Err(error) => Err(cannot(format!("{}: {error}", path.display()))),
-    }
+    let cannot = |error: &dyn std::fmt::Display, hint: &str| {
+        Failure::new(Code::CannotDo, &format!("template {template}: {error}"), hint)
+    };
+    let text = specfile::text(Path::new(template))
+        .map_err(|error| cannot(&error, "name a file, or the bundled template `dev`"))?;
+    NetworkTemplate::from_toml(&text)
+        .map_err(|error| cannot(&error, "a template has a name and parameters, no keys"))
 }
 
 /// Writes a file that must not exist yet, durably.

@@ -6,12 +6,13 @@ use std::path::PathBuf;
 
 use dronechain_node::config::{Config, Key, Log, Setting, Settings};
 use dronechain_node::shell::{self, NodeError};
+use dronechain_node::specfile;
 use dronechain_node::store::{self, Options, Recovery};
 use serde_json::{Map, Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use super::network::{now_ms, read_spec};
+use super::network::now_ms;
 use super::{Code, Failure, Output};
 
 /// Settings as flags; each wins over environment and file.
@@ -111,8 +112,10 @@ impl Flags {
 pub(super) fn show(flags: &Flags) -> Result<Output, Failure> {
     let settings = flags.settings()?;
     settings.config()?;
-    let line = |(key, setting): (Key, &Setting)| {
-        format!("{} = {:?}  # {}", key.name(), setting.value, setting.origin)
+    // A configuration file again, with comments.
+    let line = |(key, setting): (Key, &Setting)| match setting.as_toml(key) {
+        Some(value) => format!("{} = {value}  # {}", key.name(), setting.origin),
+        None => format!("# {} is not set", key.name()),
     };
     let field = |(key, setting): (Key, &Setting)| {
         let origin = setting.origin.to_string();
@@ -125,13 +128,8 @@ pub(super) fn show(flags: &Flags) -> Result<Output, Failure> {
 /// Runs the node until SIGINT or SIGTERM.
 pub(super) fn run(Args { flags, recover }: &Args) -> Result<Output, Failure> {
     let config = flags.settings()?.config()?;
-    if !config.spec.exists() {
-        return Err(Failure::new(
-            Code::CannotDo,
-            &format!("no chain spec at {}", config.spec.display()),
-            format!("dronechain-node init --spec FILE --data {}", config.data.display()),
-        ));
-    }
+    // Before anything is logged: the user has this one line.
+    specfile::load(&config.spec)?;
     log(&config.log)?;
     if *recover {
         recovered(&config)?;
@@ -145,7 +143,7 @@ pub(super) fn run(Args { flags, recover }: &Args) -> Result<Output, Failure> {
 
 /// Recovers the ledger and tells what was lost.
 fn recovered(config: &Config) -> Result<(), Failure> {
-    let spec = read_spec(&config.spec)?;
+    let spec = specfile::load(&config.spec)?;
     match store::recover(&config.ledger(), &spec, &Options::default(), now_ms())? {
         Recovery::NotNeeded => tracing::info!("--recover: the ledger is sound"),
         Recovery::Shortened { acknowledged, kept, height } => {
@@ -180,6 +178,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
         )
     })?;
     shell::run(config, shutdown).await.map_err(|error| match error {
+        NodeError::Spec(error) => error.into(),
         NodeError::Key(error) => error.into(),
         NodeError::Store(error) => error.into(),
         error => Failure::new(

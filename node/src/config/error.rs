@@ -47,6 +47,16 @@ pub enum ConfigError {
     /// An environment variable that is no setting.
     #[error("unknown environment variable {0}")]
     UnknownEnv(String),
+    /// A value in the file that has another type than its setting.
+    #[error("{origin}: {}: {found} stands there, {} is wanted", .key.name(), .key.form())]
+    Type {
+        /// Where it stands.
+        origin: Origin,
+        /// The setting.
+        key: Key,
+        /// What stands there, in words.
+        found: String,
+    },
     /// A value that does not fit its setting.
     #[error("{origin}: {}: `{value}`: {error}", .key.name())]
     Value {
@@ -64,9 +74,6 @@ pub enum ConfigError {
 /// Why a value does not fit its setting.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {
-    /// No text, number, truth value or list of texts, as the setting wants it.
-    #[error("another type than this setting has")]
-    Type,
     /// No hash.
     #[error("64 hex digits of a block hash are wanted")]
     Hash,
@@ -105,7 +112,9 @@ impl ConfigError {
             Self::UnknownEnv(_) => {
                 format!("known variables: {ENV_FILE}, {}", Key::ALL.map(Key::env).join(", "))
             }
-            Self::Value { key, .. } => format!("`dronechain-node run --help` explains {}", key.flag()),
+            Self::Type { key, .. } | Self::Value { key, .. } => {
+                format!("`dronechain-node run --help` explains {}", key.flag())
+            }
         }
     }
 }

@@ -97,6 +97,25 @@ impl Key {
         }
     }
 
+    /// What a file must have as its value, in words.
+    pub(super) const fn form(self) -> &'static str {
+        match self {
+            Self::Peers => "a list of texts in quotes",
+            Self::MiningShare => "a number",
+            Self::StorageMinFree | Self::StorageScrub => "a whole number",
+            Self::LogJson => "true or false",
+            Self::Data
+            | Self::Spec
+            | Self::Key
+            | Self::PresharedKey
+            | Self::Listen
+            | Self::Http
+            | Self::LogFilter
+            | Self::ReadyFile
+            | Self::Follow => "a text in quotes",
+        }
+    }
+
     /// The environment variable.
     pub fn env(self) -> String {
         format!("{ENV_PREFIX}{}", self.name().replace('.', "_").to_uppercase())

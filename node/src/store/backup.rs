@@ -81,7 +81,7 @@ pub fn backup(path: &Path, spec: &ChainSpec, options: &Options, to: &Path) -> Re
     };
     write().map_err(CareError::io(&file))?;
     failpoint::hit(Failpoint::BackupCopied);
-    care::place(&staged, to)?;
+    staged.place(to)?;
     Ok(manifest)
 }
 
@@ -120,7 +120,7 @@ pub fn restore(from: &Path, path: &Path, spec: &ChainSpec, options: &Options) ->
         .and_then(|()| folder::sync(&staged))
         .map_err(CareError::io(&staged))?;
     failpoint::hit(Failpoint::RestoreChecked);
-    care::place(&staged, path)?;
+    staged.place(path)?;
     Ok(standing)
 }
 

@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use dronechain_chain_spec::hash::Hash256;
@@ -112,8 +113,33 @@ pub struct Standing {
     pub digest: Hash256,
 }
 
-/// The place beside `path` where its content is made ready; what an earlier attempt left is removed.
-pub(super) fn staging(path: &Path) -> Result<PathBuf, CareError> {
+/// The place beside the result's where its content is made ready. What is there goes with this, unless it
+/// was put in place.
+#[derive(Debug)]
+pub(super) struct Staged {
+    path: PathBuf,
+    placed: bool,
+}
+
+impl Deref for Staged {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if !self.placed {
+            // The error that led here is the one to tell; the next attempt removes what is left.
+            let _ = clear(&self.path);
+        }
+    }
+}
+
+/// The place where the content of `path` is made ready; what an attempt that was killed left is removed.
+pub(super) fn staging(path: &Path) -> Result<Staged, CareError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let staged = path.with_file_name(name);
@@ -122,7 +148,7 @@ pub(super) fn staging(path: &Path) -> Result<PathBuf, CareError> {
         folder::lock(&staged)?;
     }
     clear(&staged)?;
-    Ok(staged)
+    Ok(Staged { path: staged, placed: false })
 }
 
 /// Removes a file or folder that may be there.
@@ -145,15 +171,23 @@ pub(super) fn vacant(path: &Path) -> Result<(), CareError> {
     if is_empty { Ok(()) } else { Err(CareError::Exists { path: path.to_owned() }) }
 }
 
-/// Gives what was made ready its name, durably. An empty folder of that name is replaced.
-pub(super) fn place(staged: &Path, path: &Path) -> Result<(), CareError> {
-    fs::rename(staged, path).and_then(|()| sync_parent(path)).map_err(CareError::io(path))
-}
+impl Staged {
+    /// Gives what was made ready its name, durably. An empty folder of that name is replaced.
+    pub(super) fn place(mut self, path: &Path) -> Result<(), CareError> {
+        fs::rename(&self.path, path).map_err(CareError::io(path))?;
+        self.placed = true;
+        sync_parent(path).map_err(CareError::io(path))
+    }
 
-/// Exchanges two folders in one step: at no moment is there none.
-pub(super) fn exchange(staged: &Path, path: &Path) -> Result<(), CareError> {
-    let exchanged = renameat_with(CWD, staged, CWD, path, RenameFlags::EXCHANGE);
-    exchanged.map_err(io::Error::from).and_then(|()| sync_parent(path)).map_err(CareError::io(path))
+    /// Exchanges two folders in one step: at no moment is there none. Gives where the old one is.
+    pub(super) fn exchange(mut self, path: &Path) -> Result<PathBuf, CareError> {
+        let exchanged = renameat_with(CWD, &self.path, CWD, path, RenameFlags::EXCHANGE);
+        exchanged.map_err(|error| CareError::io(path)(error.into()))?;
+        // What is there now is the old one.
+        self.placed = true;
+        sync_parent(path).map_err(CareError::io(path))?;
+        Ok(self.path.clone())
+    }
 }
 
 fn sync_parent(path: &Path) -> io::Result<()> {

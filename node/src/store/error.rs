@@ -35,6 +35,12 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The marker file is gone, other files of a store are there.
+    #[error("{}: the marker file CHAIN is gone", path.display())]
+    MarkerGone {
+        /// The folder.
+        path: PathBuf,
+    },
     /// Written by a version with another layout.
     #[error("{}: format {found}, this program reads format {expected}", path.display())]
     Format {
@@ -97,7 +103,7 @@ impl StoreError {
             Self::InUse { .. } => "stop the node that has it open",
             Self::Absent { .. } => "name the node's data folder with --data",
             Self::Foreign { .. } => "name another folder",
-            Self::Marker { .. } | Self::Format { .. } => {
+            Self::Marker { .. } | Self::MarkerGone { .. } | Self::Format { .. } => {
                 "restore a backup, or start in a new folder and let the node sync"
             }
             Self::OtherNetwork { .. } => "name this network's chain spec with --spec, or another folder",

@@ -57,12 +57,21 @@ pub(super) fn is_store(path: &Path) -> bool {
     path.join(MARKER).exists()
 }
 
+/// Whether the folder is a store; one that has lost its marker is neither a store nor another's folder.
+pub(super) fn holds_store(path: &Path) -> Result<bool, StoreError> {
+    let has = |name: &str| path.join(name).exists();
+    match has(MARKER) {
+        false if has(DATABASE) || has(COUNTER) => Err(StoreError::MarkerGone { path: path.to_owned() }),
+        is_there => Ok(is_there),
+    }
+}
+
 /// Creates the folder unless it is there, and holds it against other processes as long as the file
 /// lives. Refuses a folder of something else before anything is written into it.
 pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
     let io = |error| StoreError::io(path, error);
     fs::create_dir_all(path).map_err(io)?;
-    if !path.join(MARKER).exists() {
+    if !holds_store(path)? {
         for entry in fs::read_dir(path).map_err(io)? {
             let name = entry.map_err(io)?.file_name();
             if name != LOCK && name != MARKER_NEW {

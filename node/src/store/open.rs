@@ -47,7 +47,7 @@ impl Store {
     /// Opens the complete store in the folder `path` to look at it: nothing in it is changed. Rows are not
     /// held against each other yet.
     pub(super) fn inspect(path: &Path, spec: &ChainSpec, options: &Options) -> Result<Self, StoreError> {
-        if !folder::is_store(path) {
+        if !folder::holds_store(path)? {
             return Err(StoreError::Absent { path: path.to_owned() });
         }
         let lock = folder::lock(path)?;

@@ -55,7 +55,7 @@ pub enum Recovery {
 /// # Errors
 /// When the folder is another's or in use, or nothing can be written.
 pub fn recover(path: &Path, spec: &ChainSpec, options: &Options, now_ms: u64) -> Result<Recovery, CareError> {
-    if !folder::is_store(path) || is_unfilled(path)? {
+    if !folder::holds_store(path)? || is_unfilled(path)? {
         // Opening fills it.
         return Ok(Recovery::NotNeeded);
     }
@@ -84,10 +84,10 @@ pub fn recover(path: &Path, spec: &ChainSpec, options: &Options, now_ms: u64) ->
     };
     let height = rebuild.finish()?.height;
     failpoint::hit(Failpoint::RecoverBuilt);
-    care::exchange(&staged, path)?;
+    let damaged = staged.exchange(path)?;
     failpoint::hit(Failpoint::RecoverPlaced);
     let aside = aside(path, now_ms);
-    fs::rename(&staged, &aside).map_err(CareError::io(&aside))?;
+    fs::rename(&damaged, &aside).map_err(CareError::io(&aside))?;
     care::clear(&repair_place(path))?;
     Ok(Recovery::Salvaged { height_before, height, left, aside })
 }

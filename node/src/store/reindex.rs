@@ -62,10 +62,10 @@ pub fn reindex(
     pool(&old, &mut rebuild, waiting, &mut left)?;
     let standing = rebuild.finish()?;
     failpoint::hit(Failpoint::ReindexBuilt);
-    care::exchange(&staged, path)?;
+    let replaced = staged.exchange(path)?;
     failpoint::hit(Failpoint::ReindexPlaced);
     drop(old);
-    fs::remove_dir_all(&staged).map_err(CareError::io(&staged))?;
+    fs::remove_dir_all(&replaced).map_err(CareError::io(&replaced))?;
     Ok((standing, left))
 }
 

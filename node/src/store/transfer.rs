@@ -53,7 +53,7 @@ pub fn export(path: &Path, spec: &ChainSpec, options: &Options, file: &Path) -> 
     let digest = state_digest(&loaded.state, &loaded.tip, height);
     let standing = Standing { tip: loaded.tip, height, digest };
     let staged = care::staging(file)?;
-    let target = File::create_new(&staged).map_err(CareError::io(&staged))?;
+    let target = File::create_new(&*staged).map_err(CareError::io(&staged))?;
     let mut out = Hashing { inner: BufWriter::new(target), hasher: Sha256::new() };
     write(&store, &standing, &mut out, &staged)?;
     let sum = out.hasher.finalize();
@@ -62,7 +62,7 @@ pub fn export(path: &Path, spec: &ChainSpec, options: &Options, file: &Path) -> 
         out.inner.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
     };
     finish().map_err(CareError::io(&staged))?;
-    care::place(&staged, file)?;
+    staged.place(file)?;
     Ok(standing)
 }
 
@@ -147,7 +147,7 @@ pub fn import(
         return Err(source.bad(&"the blocks lead elsewhere than it says"));
     }
     failpoint::hit(Failpoint::ImportBuilt);
-    care::place(&staged, path)?;
+    staged.place(path)?;
     Ok(standing)
 }
 

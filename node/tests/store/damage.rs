@@ -85,7 +85,8 @@ fn lost_files_are_named_and_never_an_empty_chain() {
         let manifests = list.filter(|path| path.display().to_string().contains("MANIFEST"));
         manifests.for_each(|path| fs::remove_file(path).expect("removes"));
     };
-    let cases: [(&str, Damage); 7] = [
+    let cases: [(&str, Damage); 8] = [
+        ("CHAIN", Box::new(remove("CHAIN"))),
         ("log", Box::new(remove_all("log"))),
         ("emptied log", Box::new(emptied)),
         ("tables", Box::new(remove_all("sst"))),
@@ -100,7 +101,13 @@ fn lost_files_are_named_and_never_an_empty_chain() {
         // Refused again too: the first try repaired nothing in silence.
         for _ in 0..2 {
             let error = refused(folder.path());
-            assert!(matches!(error, StoreError::Lost { .. } | StoreError::Corrupt { .. }), "{name}: {error}");
+            match name {
+                "CHAIN" => assert!(matches!(error, StoreError::MarkerGone { .. }), "{error}"),
+                _ => assert!(
+                    matches!(error, StoreError::Lost { .. } | StoreError::Corrupt { .. }),
+                    "{name}: {error}"
+                ),
+            }
         }
     }
 }

@@ -10,13 +10,13 @@ use dronechain_chain_spec::limits::RECEIPT_BYTES_MAX;
 use dronechain_chain_spec::receipt::Part;
 use dronechain_client::bundle::{self, HEADERS_FILE, describe};
 use dronechain_client::evidence::part_name;
-use dronechain_client::{Evidence, Verifier};
+use dronechain_client::{Evidence, Reach, Verifier};
 use dronechain_record::Verdict;
 use serde_json::{Value, json};
 
 use crate::error::CliError;
 use crate::files;
-use crate::limits::FILE_BYTES_HELD;
+use crate::limits::{FILE_BYTES_HELD, SUBJECTS_SHOWN_MAX};
 use crate::output::Output;
 
 #[derive(Debug, Args)]
@@ -106,6 +106,12 @@ impl Verify {
         let fields = serde_json::to_value(&report).expect("a report is a map");
         merge(&mut value, fields);
         let mut text = format!("{} of {} records verify", report.verified, report.records);
+        for reach in report.subjects.iter().take(SUBJECTS_SHOWN_MAX) {
+            text += &format!("\n{}", reach_in_words(reach));
+        }
+        if let Some(more) = report.subjects.len().checked_sub(SUBJECTS_SHOWN_MAX).filter(|more| *more > 0) {
+            text += &format!("\nand {more} more subjects; --json lists them");
+        }
         for failure in &report.failures {
             text += &format!("\n{}: {}: {}", failure.file, part_name(failure.part), failure.reason);
         }
@@ -126,6 +132,16 @@ fn merge(into: &mut Value, from: Value) {
     if let (Value::Object(into), Value::Object(from)) = (into, from) {
         into.extend(from);
     }
+}
+
+fn reach_in_words(reach: &Reach) -> String {
+    let Reach { subject, first_sequence, last_sequence, closed } = reach;
+    let end = if *closed {
+        "closed by its last record"
+    } else {
+        "NOT CLOSED: no closing record is here, more records may have followed"
+    };
+    format!("{subject}: records {first_sequence} to {last_sequence}, {end}")
 }
 
 fn as_json(evidence: &Evidence, chain: &HeaderChain) -> Value {
