@@ -4,6 +4,45 @@
 //! [`LightClient`] is the own verified header chain. [`evidence`] verifies a record with its receipt and [`bundle`] a
 //! folder of them, neither with a network.
 //!
+//! # Five minutes
+//!
+//! With a network at hand (`scripts/run`, or `node/docs/three-nodes.md`) and the key of an admitted controller:
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use dronechain_client::{Client, Record, Verifier};
+//! use dronechain_record::KeyFile;
+//!
+//! # async fn five_minutes() -> Result<(), Box<dyn std::error::Error>> {
+//! // Several nodes, so that one may fail or lie. The folder keeps headers and the outbox.
+//! let client = Client::builder(["http://127.0.0.1:7700", "http://127.0.0.1:7701"]).open("data").await?;
+//! let key = KeyFile::load("controller.key")?;
+//! let producer = client.producer(key.signing_key().clone()).open()?;
+//!
+//! // Returns once the record is on disk: from here on nothing loses it.
+//! let record = b"14:03 wind 7 m/s".to_vec();
+//! let pending = producer.send(Record::new(record.clone())).await?;
+//!
+//! // In a block of the own, verified header chain, and two on top.
+//! let receipt = pending.confirmations_within(3, Duration::from_secs(120)).await?;
+//!
+//! // Record, receipt and headers: all that anyone needs, without a network.
+//! let headers = client.light().headers().read().await;
+//! let evidence = Verifier::new(headers.chain(), 3).verify(record, receipt.to_json().as_bytes())?;
+//! println!("not later than {:?}", evidence.proven.not_later_than_ms);
+//! # Ok(()) }
+//! ```
+//!
+//! `client/examples` has a file's lines, a controller's loop, offline verification, and a door's log.
+//!
+//! # What to expect of errors
+//!
+//! [`SendError`] says that a record was not taken, [`PendingError`] that it is not where it was awaited; both tell
+//! apart what may be tried again ([`SendError::is_retryable`], [`PendingError::is_retryable`]). After
+//! [`SendError::Unknown`] nobody knows whether the record was taken: handing over the same bytes again is safe.
+//! A [`Rejection`] is the ledger's own no.
+//!
 //! Below them: [`NodeClient`] is one node's HTTP interface, with every answer parsed and bounded. [`Batch`] collects
 //! record hashes; [`Anchorer`] signs and submits one transaction at a time for those who keep their own outbox, and
 //! [`PendingTransaction`] is what it gives back. [`frames`] is how records travel between parties.

@@ -228,6 +228,13 @@ impl Follower {
             let standing = standing(&self.headers, node, synced).await;
             self.note(node, standing);
         }
+        // Nothing that a node on another chain says about transactions holds on the own one.
+        for _ in &nodes {
+            match self.standings.get(self.nodes.current().url()) {
+                Some(NodeStanding::Agrees | NodeStanding::Behind { .. }) | None => break,
+                Some(_) => self.nodes.pass_over(),
+            }
+        }
     }
 
     fn note(&mut self, node: &NodeClient, standing: NodeStanding) {

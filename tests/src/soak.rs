@@ -137,25 +137,34 @@ pub async fn started() -> Cluster {
     cluster
 }
 
-/// Admits `key` as a controller and waits until it is.
+/// Admits `key` as a controller and waits until every node knows it.
 pub async fn admit(cluster: &Cluster, key: &SigningKey) {
-    let key = PublicKey::of(key);
+    admit_at(cluster, 0, key).await;
+    for i in 1..cluster.keys.len() {
+        admitted(cluster, i, key).await;
+    }
+}
+
+/// Admits `key` as a controller at node `i` and waits until that node knows it.
+pub async fn admit_at(cluster: &Cluster, i: usize, key: &SigningKey) {
+    submit_admission(cluster, i, PublicKey::of(key)).await;
+    admitted(cluster, i, key).await;
+}
+
+async fn admitted(cluster: &Cluster, i: usize, key: &SigningKey) {
+    let path = format!("/v1/registry/{}", PublicKey::of(key));
+    let known = async || cluster.get(i, &path).await.filter(|entry| entry["entry"].is_object());
+    until("the controller's admission", known).await;
+}
+
+async fn submit_admission(cluster: &Cluster, i: usize, key: PublicKey) {
     let action = Action::Admit { role: Role::Controller, key };
     let body = TransactionBody { sender: Sender::Admins, sequence: 0, action };
     let transaction = body.signed(&[&cluster.admin], &cluster.chain_id());
     let submission = codec::encode(&Submission { transaction, body: None });
-    let url = format!("{}/v1/transactions", cluster.url(0));
+    let url = format!("{}/v1/transactions", cluster.url(i));
     let answer = reqwest::Client::new().post(url).body(submission).send().await.expect("an answer");
     assert!(answer.status().is_success(), "{answer:?}");
-    let path = format!("/v1/registry/{key}");
-    until("the controller's admission", async || {
-        let mut known = true;
-        for i in 0..3 {
-            known &= cluster.get(i, &path).await.is_some_and(|entry| entry["entry"].is_object());
-        }
-        known.then_some(())
-    })
-    .await;
 }
 
 fn unacknowledged(folder: &Path) -> BTreeSet<u64> {

@@ -1,13 +1,18 @@
 //! Producers of the SDK against real nodes: nothing that was acknowledged is lost, and nothing is anchored twice.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dronechain_chain_spec::hash::Hash256;
-use dronechain_client::{Client, Producer, ProducerConfig, Record, SendError, Verifier};
-use dronechain_tests::cluster::Cluster;
-use dronechain_tests::soak::{controller, read_ledger, record, soak, started};
+use dronechain_client::{ChainEvent, Client, Producer, ProducerConfig, Record, SendError, Verifier};
+use dronechain_tests::cluster::{Cluster, Place, write_key};
+use dronechain_tests::disk::Disk;
+use dronechain_tests::process::{program, run};
+use dronechain_tests::soak::{admit_at, controller, read_ledger, record, soak, started};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 
 const WAIT: Duration = Duration::from_secs(60);
 
@@ -118,6 +123,47 @@ async fn full_buffer_gives_the_record_back_and_makes_send_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn full_disk_makes_send_wait_and_loses_nothing() {
+    let cluster = started().await;
+    let Some(disk) = Disk::mounted(&cluster.path("client"), 256) else { return };
+    let client = client(&cluster, "client").await;
+    let mut config = quick();
+    config.free_bytes = 32 << 20;
+    let producer = Arc::new(open(&client, config));
+    producer.send(record(0)).await.expect("taken");
+    disk.fill(16 << 10);
+    let waiting = tokio::spawn({
+        let producer = Arc::clone(&producer);
+        async move { producer.send(record(1)).await.expect("taken") }
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!waiting.is_finished(), "there is no room");
+    disk.clear();
+    let pending = waiting.await.expect("taken with room");
+    // To the last byte, in the middle of everything: no floor keeps it from happening.
+    let load = tokio::spawn({
+        let producer = Arc::clone(&producer);
+        async move {
+            let mut last = None;
+            for number in 2..4_000 {
+                last = Some(producer.send(record(number)).await.expect("taken"));
+            }
+            last.expect("some record")
+        }
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    disk.fill(0);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    disk.clear();
+    let last = load.await.expect("taken with room");
+    pending.confirmations_within(1, WAIT).await.expect("included");
+    producer.flush(WAIT).await.expect("flushed");
+    last.confirmations_within(1, WAIT).await.expect("included");
+    cluster.one_tip().await;
+    read_ledger(&cluster, &(0..4_000).collect::<Vec<_>>()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn client_of_another_network_is_refused_by_its_genesis_hash() {
     let cluster = Cluster::started(1).await;
     let urls = [cluster.url(0)];
@@ -132,4 +178,154 @@ async fn killed_producers_lose_nothing_and_anchor_nothing_twice_while_nodes_rest
     assert!(soaked.kills_amid * 5 >= soaked.kills * 4, "{soaked:?}");
     assert!(soaked.restarts >= 3, "{soaked:?}");
     println!("{soaked:?}");
+}
+
+/// Two nodes with one key that never hear of each other, so that each makes a chain of its own; their addresses
+/// outlive them.
+async fn two_chains() -> Cluster {
+    let mut cluster = Cluster::new(2, |spec| spec.nodes.truncate(1));
+    cluster.keys[1] = cluster.keys[0].clone();
+    for i in 0..2 {
+        cluster.start(i, &["--mining-share", "0"]).await;
+        let http = cluster.url(i).strip_prefix("http://").expect("an address").to_owned();
+        cluster.put(i, Place { http, ..Place::default() });
+    }
+    cluster
+}
+
+async fn restart(cluster: &mut Cluster, i: usize, extra: &[&str]) {
+    cluster.kill(i);
+    cluster.start(i, extra).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reorganisation_that_takes_a_receipt_away_is_told_and_the_record_is_anchored_on_the_other_branch() {
+    let mut cluster = two_chains().await;
+    restart(&mut cluster, 0, &[]).await;
+    admit_at(&cluster, 0, &controller()).await;
+    let urls = (0..2).map(|i| cluster.url(i).to_owned());
+    let client = Client::builder(urls).open(cluster.path("client")).await.expect("a client");
+    let mut events = client.light().events();
+    let mut config = quick();
+    config.confirmations = 1_000;
+    let producer = open(&client, config);
+    let pending = producer.send(record(0)).await.expect("taken");
+    let before = pending.confirmations_within(2, WAIT).await.expect("included");
+
+    // The first node stands still, the other one overtakes it.
+    restart(&mut cluster, 0, &["--mining-share", "0"]).await;
+    let (height, _) = cluster.tip(0).await.expect("a tip");
+    restart(&mut cluster, 1, &[]).await;
+    admit_at(&cluster, 1, &controller()).await;
+    cluster.reaches(1, height + 3).await;
+    loop {
+        let event = tokio::time::timeout(WAIT, events.recv()).await.expect("it is told").expect("an event");
+        if let ChainEvent::Reorganised { removed, .. } = event {
+            assert!(removed >= 2, "{event:?}");
+            break;
+        }
+    }
+    {
+        let headers = client.light().headers().read().await;
+        before.verify(&pending.hash(), headers.chain(), 1).expect_err("its block left the chain");
+    }
+    let after = pending.confirmations_within(1, WAIT).await.expect("included again");
+    assert_ne!(before.anchor.header, after.anchor.header);
+    let headers = client.light().headers().read().await;
+    after.verify(&pending.hash(), headers.chain(), 1).expect("it verifies on the own chain");
+}
+
+/// Passes bytes on to `node`, but closes the first `lost` connections that brought a submission instead of giving its
+/// answer back. Gives its address.
+async fn proxy_that_loses_answers(node: &str, lost: usize) -> String {
+    let node = node.strip_prefix("http://").expect("an address").to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = format!("http://{}", listener.local_addr().expect("an address"));
+    let left = Arc::new(AtomicUsize::new(lost));
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let (node, left) = (node.clone(), Arc::clone(&left));
+            tokio::spawn(async move {
+                let Ok(server) = TcpStream::connect(&node).await else { return };
+                let ((mut from, mut to), (mut answers, mut requests)) =
+                    (client.into_split(), server.into_split());
+                let submits = Arc::new(AtomicBool::new(false));
+                let seen = Arc::clone(&submits);
+                let asking = tokio::spawn(async move {
+                    let mut bytes = vec![0; 64 << 10];
+                    while let Ok(count @ 1..) = from.read(&mut bytes).await {
+                        if bytes[..count].starts_with(b"POST /v1/transactions") {
+                            seen.store(true, Ordering::SeqCst);
+                        }
+                        if requests.write_all(&bytes[..count]).await.is_err() {
+                            return;
+                        }
+                    }
+                });
+                let mut bytes = vec![0; 64 << 10];
+                while let Ok(count @ 1..) = answers.read(&mut bytes).await {
+                    let take = |left: usize| left.checked_sub(1);
+                    let is_lost = submits.swap(false, Ordering::SeqCst)
+                        && left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_ok();
+                    if is_lost || to.write_all(&bytes[..count]).await.is_err() {
+                        break;
+                    }
+                }
+                asking.abort();
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answer_lost_after_the_commit_is_asked_for_again_and_the_record_is_anchored_once() {
+    let cluster = started().await;
+    let proxy = proxy_that_loses_answers(cluster.url(0), 3).await;
+    let client = Client::builder([proxy]).open(cluster.path("client")).await.expect("a client");
+    let producer = open(&client, quick());
+    for number in 0..5 {
+        let pending = producer.send(record(number)).await.expect("taken");
+        pending.confirmations_within(1, WAIT).await.expect("included");
+    }
+    producer.close(WAIT).await.expect("closed");
+    cluster.one_tip().await;
+    read_ledger(&cluster, &[0, 1, 2, 3, 4]).await;
+}
+
+/// An example of the SDK, as its readers would run it.
+fn example(name: &str, arguments: &[&str]) -> std::process::Command {
+    let mut command = std::process::Command::new(program(&format!("examples/{name}")));
+    command.args(arguments);
+    command
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn examples_of_the_sdk_do_what_they_say() {
+    let cluster = started().await;
+    let path = |name: &str| cluster.path(name).to_str().expect("a path").to_owned();
+    write_key(&cluster.path("controller.key"), &controller());
+    let nodes: Vec<_> = (0..3).map(|i| cluster.url(i)).collect();
+    let text = |output: &std::process::Output| String::from_utf8_lossy(&output.stdout).into_owned();
+
+    std::fs::write(cluster.path("lines"), "one\ntwo\none\n").expect("a file");
+    let (lines, key, folder) = (path("lines"), path("controller.key"), path("lines.client"));
+    let anchored = run(example("anchor_lines", &[&lines, &key, &folder]).args(&nodes));
+    assert!(text(&anchored).contains("3 lines anchored"), "{anchored:?}");
+
+    let receipt = |end: &str| format!("{folder}/receipts/2.{end}");
+    let headers = format!("{folder}/headers");
+    let verified = run(&mut example("verify_offline", &[&receipt("record"), &receipt("json"), &headers]));
+    assert!(text(&verified).contains("verdict"), "{verified:?}");
+    std::fs::write(receipt("record"), "2 two").expect("a file");
+    let altered = example("verify_offline", &[&receipt("record"), &receipt("json"), &headers]).output();
+    assert!(!altered.expect("it runs").status.success());
+
+    let passed = run(example("door_log", &[&key, &path("door.client")]).args(&nodes));
+    assert_eq!(text(&passed).lines().filter(|line| line.contains(" in block ")).count(), 3, "{passed:?}");
+
+    let input = std::fs::File::open(&lines).expect("a file");
+    let looped = example("controller_loop", &[&key, &path("loop.client")]).args(&nodes).stdin(input).output();
+    let looped = looped.expect("it runs");
+    assert_eq!(text(&looped).lines().filter(|line| line.ends_with(" safe")).count(), 3, "{looped:?}");
 }

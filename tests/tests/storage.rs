@@ -8,6 +8,7 @@ use std::process::{Command, ExitStatus};
 
 use dronechain_node::failpoint::{Failpoint, VARIABLE};
 use dronechain_tests::cluster::Cluster;
+use dronechain_tests::disk::Disk;
 use dronechain_tests::ledger::{checked, copy, db, db_in, digest, files, flip, ledger, outcome};
 use dronechain_tests::process::run;
 use dronechain_tests::stream::{Answer, Stream};
@@ -526,47 +527,6 @@ async fn scrub_finds_damage_that_nobody_reads_and_the_node_goes_on() {
     assert!(cluster.log(0).contains("ERROR") && cluster.log(0).contains("FAULT"), "{}", cluster.log(0));
     let (height, _) = cluster.tip(0).await.expect("a tip");
     cluster.reaches(0, height + 2).await;
-}
-
-/// A small file system, gone at the end of the test.
-struct Disk(std::path::PathBuf);
-
-impl Disk {
-    /// Of `mib` MiB at `path`; none, said so, where it cannot be mounted.
-    fn mounted(path: &Path, mib: u32) -> Option<Self> {
-        fs::create_dir_all(path).expect("a folder");
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &format!("size={mib}m"), "tmpfs"]).arg(path);
-        if mount.output().is_ok_and(|output| output.status.success()) {
-            return Some(Self(path.to_owned()));
-        }
-        println!("skipped: no file system can be mounted here; root can");
-        None
-    }
-
-    /// Takes room until only `kib` KiB are left, or none.
-    fn fill(&self, kib: u64) {
-        use std::io::Write as _;
-        let mut ballast = fs::File::create(self.0.join("ballast")).expect("a file");
-        while dronechain_node::store::free_bytes(&self.0).expect("a file system") > kib << 10 {
-            if ballast.write_all(&[1; 4096]).is_err() {
-                break;
-            }
-        }
-    }
-
-    fn clear(&self) {
-        fs::remove_file(self.0.join("ballast")).expect("removed");
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let unmounted = Command::new("umount").arg("-l").arg(&self.0).status();
-        if !unmounted.is_ok_and(|status| status.success()) {
-            println!("{} stays mounted", self.0.display());
-        }
-    }
 }
 
 #[tokio::test]

@@ -98,6 +98,9 @@ pub(super) struct Writer {
     open: Option<Open>,
     /// Number of the next record.
     next: u64,
+    /// Records before that one were here at the start. They are known for as long as this runs, delivered or not: an
+    /// application that did not hear the answer before it was killed hands them over again.
+    found: u64,
     /// Groups in the outbox: number of the first record and number of records.
     groups: VecDeque<(u64, u64)>,
     /// The lots that are not delivered, with their bytes, by their first record.
@@ -169,6 +172,7 @@ impl Writer {
             known: HashMap::new(),
             open: None,
             next: found.next,
+            found: found.next,
             groups: found.groups.iter().map(|(first, count)| (*first, u64::from(*count))).collect(),
             lots: BTreeMap::new(),
         };
@@ -315,8 +319,10 @@ impl Writer {
 
     fn delivered(&mut self, pass: &mut Pass, sequence: u64, lot: &Arc<Lot>) {
         pass.changes.gone.push(sequence);
-        for leaf in lot.leaves() {
-            self.known.remove(&name(leaf));
+        if lot.first >= self.found {
+            for leaf in lot.leaves() {
+                self.known.remove(&name(leaf));
+            }
         }
         let kept = if lot.leaves().is_empty() { None } else { self.lots.remove(&lot.first) };
         pass.freed.0 += lot.leaves().len();
