@@ -58,5 +58,5 @@ build() {
     if [ ! -e "$BIN/dronechain-node" ]; then
         say "building for the first time: about 20 minutes on two cores, most of it RocksDB"
     fi
-    (cd "$ROOT" && cargo build --release --locked --workspace --bins "$@") >&2
+    (cd "$ROOT" && cargo build --release --locked --workspace --bins --examples "$@") >&2
 }

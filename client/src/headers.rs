@@ -95,6 +95,14 @@ pub enum HeadersError {
     /// The node could not be asked.
     #[error("{0}")]
     Client(#[from] ClientError),
+    /// The node is on another branch, with less work.
+    #[error("{node} is on another branch, with less work, at {tip}")]
+    Weaker {
+        /// The node's address.
+        node: String,
+        /// Its tip.
+        tip: Hash256,
+    },
     /// The node gave a header that breaks a rule.
     #[error("{node} gave a bad header at height {height}: {error}")]
     Header {

@@ -175,7 +175,7 @@ impl Follower {
                 Err(error) => {
                     tracing::debug!(%error, url = node.url(), "following the next node");
                     self.nodes.pass_over();
-                    let standing = failure(&error);
+                    let standing = standing(&self.headers, &node, Err(error)).await;
                     self.note(&node, standing);
                     pause.wait().await;
                 }
@@ -191,10 +191,13 @@ impl Follower {
     async fn follow(&mut self, node: &NodeClient) -> Result<(), HeadersError> {
         let own = *self.tip.borrow();
         let tip = node.wait_tip(own, POLL_WAIT).await?;
-        if tip.hash != own {
-            self.take_over(node).await?;
+        if tip.hash == own {
+            return Ok(());
         }
-        Ok(())
+        self.take_over(node).await?;
+        // It would tell of the same tip again at once.
+        let is_own = self.headers.read().await.chain().height_of(&tip.hash).is_some();
+        if is_own { Ok(()) } else { Err(HeadersError::Weaker { node: node.url().to_owned(), tip: tip.hash }) }
     }
 
     async fn take_over(&mut self, node: &NodeClient) -> Result<(), HeadersError> {
@@ -269,8 +272,9 @@ async fn standing(
     node: &NodeClient,
     synced: Result<(), HeadersError>,
 ) -> NodeStanding {
-    if let Err(error) = synced {
-        return failure(&error);
+    match synced {
+        Ok(()) | Err(HeadersError::Weaker { .. }) => {}
+        Err(error) => return failure(&error),
     }
     let tip = match node.tip().await {
         Ok(tip) => tip,

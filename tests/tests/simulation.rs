@@ -5,7 +5,7 @@ use std::thread;
 use dronechain_tests::sim::{self, Outcome, Tally};
 
 /// Enough that every kind of fault comes up.
-const SEEDS: u64 = 40;
+const SEEDS: u64 = 60;
 
 fn run(seeds: impl Iterator<Item = u64>) -> Vec<Outcome> {
     let seeds: Vec<_> = seeds.collect();
