@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 /// Writes of the bare loop.
 const BARE: usize = 1_000;
 /// Records of one call, where they come in batches.
-const TOGETHER: u64 = 1_000;
+const TOGETHER: usize = 1_000;
 /// Records that the memory run sends.
 const MANY: u64 = 10_000_000;
 /// For nodes to take everything.
@@ -105,9 +105,9 @@ async fn in_batches(producer: &Arc<Producer>, first: u64, count: u64) -> Figures
         let producer = Arc::clone(producer);
         tasks.spawn(async move {
             let mut taken = Vec::new();
-            for number in (first + caller * TOGETHER..first + count).step_by(4 * TOGETHER as usize) {
+            for number in (first + caller * TOGETHER as u64..first + count).step_by(4 * TOGETHER) {
                 let records: Vec<_> =
-                    (number..number + TOGETHER).map(|number| Record::new(record(number))).collect();
+                    (number..number + TOGETHER as u64).map(|number| Record::new(record(number))).collect();
                 let before = Instant::now();
                 drop(producer.send_all(&records).await.expect("taken"));
                 taken.push(before.elapsed());
@@ -137,8 +137,8 @@ fn report(name: &str, figures: &Figures) {
 async fn memory(producer: &Producer, cluster: &Cluster, count: u64) {
     let mut last: Option<Pending> = None;
     let start = Instant::now();
-    for number in (0..count).step_by(TOGETHER as usize) {
-        if number % (count / 20).max(TOGETHER) == 0 {
+    for number in (0..count).step_by(TOGETHER) {
+        if number % (count / 20).max(TOGETHER as u64) == 0 {
             let resident = resident_bytes();
             println!(
                 "{}",
@@ -149,7 +149,8 @@ async fn memory(producer: &Producer, cluster: &Cluster, count: u64) {
                 })
             );
         }
-        let records: Vec<_> = (number..number + TOGETHER).map(|number| Record::new(record(number))).collect();
+        let records: Vec<_> =
+            (number..number + TOGETHER as u64).map(|number| Record::new(record(number))).collect();
         last = producer.send_all(&records).await.expect("taken").pop();
     }
     let last = last.expect("some record");
