@@ -104,13 +104,7 @@ impl<'a> Verifier<'a> {
     pub fn verify(&mut self, record: Vec<u8>, receipt: &[u8]) -> Result<Evidence, EvidenceError> {
         let target = sha256(&[&record]);
         match Document::parse(receipt).map_err(EvidenceError::Receipt)? {
-            Document::Receipt(receipt) => {
-                let proven = self.verify_receipt(&receipt, target)?;
-                let is_record = is_record(&record) || proven.device_entry.is_some();
-                let record = is_record.then(|| self.open(record)).transpose()?;
-                let verdict = record.as_ref().map(|record| assess(record, &proven));
-                Self::evidence(record, proven.existence(), verdict)
-            }
+            Document::Receipt(receipt) => self.verify_with(record, target, &receipt),
             Document::Existence(proof) => {
                 let proven = self.verify_existence(&proof, target)?;
                 let record = is_record(&record).then(|| self.open(record)).transpose()?;
@@ -118,6 +112,28 @@ impl<'a> Verifier<'a> {
                 Self::evidence(record, proven, verdict)
             }
         }
+    }
+
+    /// As [`Verifier::verify`] with a receipt that was parsed before.
+    ///
+    /// # Errors
+    /// [`EvidenceError`]; the first part that fails.
+    pub fn verify_parsed(&mut self, record: Vec<u8>, receipt: &Receipt) -> Result<Evidence, EvidenceError> {
+        let target = sha256(&[&record]);
+        self.verify_with(record, target, receipt)
+    }
+
+    fn verify_with(
+        &mut self,
+        record: Vec<u8>,
+        target: Hash256,
+        receipt: &Receipt,
+    ) -> Result<Evidence, EvidenceError> {
+        let proven = self.verify_receipt(receipt, target)?;
+        let is_record = is_record(&record) || proven.device_entry.is_some();
+        let record = is_record.then(|| self.open(record)).transpose()?;
+        let verdict = record.as_ref().map(|record| assess(record, &proven));
+        Self::evidence(record, proven.existence(), verdict)
     }
 
     /// As [`Verifier::verify`] for a file that was hashed elsewhere, being too long for a record.
