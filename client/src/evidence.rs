@@ -7,14 +7,15 @@ use std::collections::VecDeque;
 
 use dronechain_chain_spec::chain::HeaderChain;
 use dronechain_chain_spec::hash::{Hash256, sha256};
+use dronechain_chain_spec::key::KeyPoint;
 use dronechain_chain_spec::merkle;
 use dronechain_chain_spec::receipt::{
     Document, Existence, ExistenceProof, Part, Proven, ProvenAnchor, Receipt, ReceiptError,
 };
 use dronechain_record::verdict::{EntitlementError, Verdict, assess, assess_existence};
-use dronechain_record::{RecordError, SignedRecord};
+use dronechain_record::{RecordError, SignedRecord, UnverifiedRecord};
 
-use crate::limits::ANCHORS_KEPT;
+use crate::limits::{ANCHORS_KEPT, SIGNERS_KEPT};
 
 /// How every record begins: the tag of a COSE_Sign1 and an array of four.
 const RECORD_MAGIC: [u8; 2] = [0xd2, 0x84];
@@ -88,12 +89,19 @@ pub struct Verifier<'a> {
     confirmations: u64,
     /// The last receipts whose anchor was verified, with the result.
     kept: VecDeque<(Receipt, Result<ProvenAnchor, ReceiptError>)>,
+    /// The last records' signers.
+    signers: VecDeque<KeyPoint>,
 }
 
 impl<'a> Verifier<'a> {
     /// A verifier that wants `confirmations` blocks by `chain` (1: the anchor's own).
     pub fn new(chain: &'a HeaderChain, confirmations: u64) -> Self {
-        Self { chain, confirmations, kept: VecDeque::with_capacity(ANCHORS_KEPT) }
+        Self {
+            chain,
+            confirmations,
+            kept: VecDeque::with_capacity(ANCHORS_KEPT),
+            signers: VecDeque::with_capacity(SIGNERS_KEPT),
+        }
     }
 
     /// Verifies the bytes of a record, or of any file, with its receipt in any format. A Chainpoint v4 proof
@@ -163,8 +171,19 @@ impl<'a> Verifier<'a> {
         Ok(Evidence { record, proven, verdict: verdict.map_err(EvidenceError::Entitlement)? })
     }
 
-    fn open(&self, record: Vec<u8>) -> Result<SignedRecord, EvidenceError> {
-        SignedRecord::from_bytes(record, &self.chain.chain_id()).map_err(EvidenceError::Record)
+    fn open(&mut self, record: Vec<u8>) -> Result<SignedRecord, EvidenceError> {
+        let record = UnverifiedRecord::decode(record).map_err(EvidenceError::Record)?;
+        let chain_id = self.chain.chain_id();
+        if let Some(point) = self.signers.iter().find(|point| point.key() == record.signer()) {
+            return record.verify_by(point, &chain_id).map_err(EvidenceError::Record);
+        }
+        let point = record.signer().point().map_err(RecordError::Signature).map_err(EvidenceError::Record)?;
+        if self.signers.len() == SIGNERS_KEPT {
+            self.signers.pop_back();
+        }
+        let verified = record.verify_by(&point, &chain_id).map_err(EvidenceError::Record);
+        self.signers.push_front(point);
+        verified
     }
 
     fn verify_receipt(&mut self, receipt: &Receipt, target: Hash256) -> Result<Proven, EvidenceError> {

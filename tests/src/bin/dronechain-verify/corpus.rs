@@ -13,7 +13,7 @@ use dronechain_chain_spec::transaction::{
     Action, AnchorKind, Enrolment, PossessionClaim, Sender, Transaction, TransactionBody,
 };
 use dronechain_client::Batch;
-use dronechain_record::{Body, Clock, Draft, Flight, Kind, Location, Position, SignedRecord};
+use dronechain_record::{Body, Clock, Draft, Flight, Kind, Location, NoLocation, Position, SignedRecord};
 use dronechain_tests::hostile::{Forge, Made};
 
 /// Records of one batch.
@@ -144,7 +144,7 @@ fn record(flight: &mut Flight, at: u64) -> SignedRecord {
         known_block: dronechain_chain_spec::hash::Hash256::ZERO,
         time_us: at,
         clock: Clock::Boot,
-        location: Location::None(NoLocation::NoFix),
+        location: Location::None(NoLocation::NoReceiver),
         content_type: "application/octet-stream".to_owned(),
         body: Body::Clear(body),
     };

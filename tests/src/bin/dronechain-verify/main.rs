@@ -180,14 +180,18 @@ fn bare_block(receipt: &Receipt) -> [u8; 32] {
 }
 
 fn bare_hash_path(case: &Case) -> usize {
-    case.corpus.receipts.iter().for_each(|receipt| drop(black_box(bare_block(receipt))));
+    for receipt in &case.corpus.receipts {
+        black_box(bare_block(receipt));
+    }
     case.corpus.receipts.len()
 }
 
 fn bare_batch_path(case: &Case) -> usize {
     for receipts in case.corpus.receipts.chunks(BATCH) {
         black_box(bare_shared(&receipts[0]));
-        receipts.iter().for_each(|receipt| drop(black_box(bare_root(receipt))));
+        for receipt in receipts {
+            black_box(bare_root(receipt));
+        }
     }
     case.corpus.receipts.len()
 }
@@ -200,8 +204,7 @@ fn bare_signature(case: &Case) -> usize {
 }
 
 fn bare_signatures(case: &Case) -> usize {
-    bare_signature(case) + bare_signature(case);
-    case.signatures.len()
+    (bare_signature(case) + bare_signature(case)) / 2
 }
 
 fn nothing(_: &Case) -> usize {
