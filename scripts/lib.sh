@@ -60,3 +60,23 @@ build() {
     fi
     (cd "$ROOT" && cargo build --release --locked --workspace --bins --examples "$@") >&2
 }
+
+# Installs the public Chainpoint tools of tests/clients, unless they are, and prints their folder. Nothing that
+# they bring is run on the way.
+public_clients() {
+    local source=$ROOT/tests/clients folder
+    command -v node >/dev/null && command -v npm >/dev/null || die "node and npm are missing"
+    folder=${XDG_CACHE_HOME:-$HOME/.cache}/dronechain/clients/$(sha256sum "$source/package-lock.json" | cut -c1-16)
+    if [ ! -e "$folder" ]; then
+        say "installing public Chainpoint tools from npm: receipts are held against them"
+        mkdir -p "$folder.$$"
+        cp "$source/package.json" "$source/package-lock.json" "$folder.$$/"
+        if ! (cd "$folder.$$" && npm ci --ignore-scripts --no-audit --no-fund) >/dev/null 2>&1; then
+            rm -rf "$folder.$$"
+            die "npm could not install the public Chainpoint tools; is its registry reachable?"
+        fi
+        # Another run may have been faster.
+        mv -T "$folder.$$" "$folder" 2>/dev/null || rm -rf "$folder.$$"
+    fi
+    printf '%s\n' "$folder"
+}

@@ -19,6 +19,8 @@ use crate::target::{Bits, BitsError, Target};
 pub const HEADER_LEN: usize = 168;
 /// Bytes of a header with its miner's signature.
 pub const SIGNED_HEADER_LEN: usize = HEADER_LEN + 64;
+/// Offset of the root over the transactions.
+pub const TX_ROOT_AT: usize = 44;
 /// Offset of the nonce: the last 8 bytes, in the last block of the inner SHA-256.
 pub const NONCE_AT: usize = HEADER_LEN - 8;
 /// The only version.

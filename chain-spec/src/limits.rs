@@ -40,6 +40,14 @@ pub const LOCATOR_MAX: usize = 64;
 pub const PATH_MAX: usize = 32;
 /// Bytes of a receipt's JSON.
 pub const RECEIPT_BYTES_MAX: usize = 128 << 10;
+/// Bytes of a Chainpoint v4 proof: as JSON, as a zlib stream, and of what that inflates to.
+pub const PROOF_BYTES_MAX: usize = 64 << 10;
+/// Bytes of the host that a proof names.
+pub const PROOF_HOST_MAX: usize = 255;
+/// Bytes of one operand in a proof: Chainpoint allows 512 hex digits.
+pub const PROOF_OPERAND_MAX: usize = 256;
+/// How deep lists and maps of a proof's binary form may be nested; proofs need 8.
+pub const PROOF_DEPTH_MAX: usize = 10;
 /// Bytes of one record.
 pub const RECORD_BYTES_MAX: usize = 64 << 10;
 /// Least time that a block may be ahead of the own clock, in ms, whatever the block time.

@@ -7,12 +7,15 @@ use std::collections::VecDeque;
 
 use dronechain_chain_spec::chain::HeaderChain;
 use dronechain_chain_spec::hash::{Hash256, sha256};
+use dronechain_chain_spec::key::KeyPoint;
 use dronechain_chain_spec::merkle;
-use dronechain_chain_spec::receipt::{Part, Proven, ProvenAnchor, Receipt, ReceiptError};
-use dronechain_record::verdict::{EntitlementError, Verdict, assess};
-use dronechain_record::{RecordError, SignedRecord};
+use dronechain_chain_spec::receipt::{
+    Document, Existence, ExistenceProof, Part, Proven, ProvenAnchor, Receipt, ReceiptError,
+};
+use dronechain_record::verdict::{EntitlementError, Verdict, assess, assess_existence};
+use dronechain_record::{RecordError, SignedRecord, UnverifiedRecord};
 
-use crate::limits::ANCHORS_KEPT;
+use crate::limits::{ANCHORS_KEPT, SIGNERS_KEPT};
 
 /// How every record begins: the tag of a COSE_Sign1 and an array of four.
 const RECORD_MAGIC: [u8; 2] = [0xd2, 0x84];
@@ -22,8 +25,8 @@ const RECORD_MAGIC: [u8; 2] = [0xd2, 0x84];
 pub struct Evidence {
     /// The record; none for any other file that was anchored by its hash.
     pub record: Option<SignedRecord>,
-    /// What the receipt proves.
-    pub proven: Proven,
+    /// What the receipt proves; the registrations that it shows are in the verdict.
+    pub proven: Existence,
     /// What may be believed. Never more than [`Verdict::AuthorityUnchecked`] without a record.
     pub verdict: Verdict,
 }
@@ -86,32 +89,59 @@ pub struct Verifier<'a> {
     confirmations: u64,
     /// The last receipts whose anchor was verified, with the result.
     kept: VecDeque<(Receipt, Result<ProvenAnchor, ReceiptError>)>,
+    /// The last records' signers.
+    signers: VecDeque<KeyPoint>,
 }
 
 impl<'a> Verifier<'a> {
     /// A verifier that wants `confirmations` blocks by `chain` (1: the anchor's own).
     pub fn new(chain: &'a HeaderChain, confirmations: u64) -> Self {
-        Self { chain, confirmations, kept: VecDeque::with_capacity(ANCHORS_KEPT) }
+        Self {
+            chain,
+            confirmations,
+            kept: VecDeque::with_capacity(ANCHORS_KEPT),
+            signers: VecDeque::with_capacity(SIGNERS_KEPT),
+        }
     }
 
-    /// Verifies the bytes of a record, or of any file, with the JSON of its receipt.
+    /// Verifies the bytes of a record, or of any file, with its receipt in any format. A Chainpoint v4 proof
+    /// shows nobody's registration: the verdict is then [`Verdict::AuthorityUnchecked`] at most.
     ///
     /// # Errors
     /// [`EvidenceError`]; the first part that fails.
     pub fn verify(&mut self, record: Vec<u8>, receipt: &[u8]) -> Result<Evidence, EvidenceError> {
-        let receipt = Receipt::parse(receipt).map_err(EvidenceError::Receipt)?;
         let target = sha256(&[&record]);
-        self.verify_target(&receipt, target)?;
-        let anchor = self.verify_anchor(&receipt).map_err(EvidenceError::Receipt)?;
-        let proven = anchor.proves(target);
-        let is_record = record.starts_with(&RECORD_MAGIC) || proven.device_entry.is_some();
-        if !is_record {
-            return Ok(Evidence { record: None, proven, verdict: Verdict::AuthorityUnchecked });
+        match Document::parse(receipt).map_err(EvidenceError::Receipt)? {
+            Document::Receipt(receipt) => self.verify_with(record, target, &receipt),
+            Document::Existence(proof) => {
+                let proven = self.verify_existence(&proof, target)?;
+                let record = is_record(&record).then(|| self.open(record)).transpose()?;
+                let verdict = record.as_ref().map(|record| assess_existence(record, &proven));
+                Self::evidence(record, proven, verdict)
+            }
         }
-        let record =
-            SignedRecord::from_bytes(record, &self.chain.chain_id()).map_err(EvidenceError::Record)?;
-        let verdict = assess(&record, &proven).map_err(EvidenceError::Entitlement)?;
-        Ok(Evidence { record: Some(record), proven, verdict })
+    }
+
+    /// As [`Verifier::verify`] with a receipt that was parsed before.
+    ///
+    /// # Errors
+    /// [`EvidenceError`]; the first part that fails.
+    pub fn verify_parsed(&mut self, record: Vec<u8>, receipt: &Receipt) -> Result<Evidence, EvidenceError> {
+        let target = sha256(&[&record]);
+        self.verify_with(record, target, receipt)
+    }
+
+    fn verify_with(
+        &mut self,
+        record: Vec<u8>,
+        target: Hash256,
+        receipt: &Receipt,
+    ) -> Result<Evidence, EvidenceError> {
+        let proven = self.verify_receipt(receipt, target)?;
+        let is_record = is_record(&record) || proven.device_entry.is_some();
+        let record = is_record.then(|| self.open(record)).transpose()?;
+        let verdict = record.as_ref().map(|record| assess(record, &proven));
+        Self::evidence(record, proven.existence(), verdict)
     }
 
     /// As [`Verifier::verify`] for a file that was hashed elsewhere, being too long for a record.
@@ -119,14 +149,51 @@ impl<'a> Verifier<'a> {
     /// # Errors
     /// [`EvidenceError`]; [`EvidenceError::NotARecord`] if the receipt is that of a record.
     pub fn verify_hash(&mut self, target: Hash256, receipt: &[u8]) -> Result<Evidence, EvidenceError> {
-        let receipt = Receipt::parse(receipt).map_err(EvidenceError::Receipt)?;
-        self.verify_target(&receipt, target)?;
-        let anchor = self.verify_anchor(&receipt).map_err(EvidenceError::Receipt)?;
-        let proven = anchor.proves(target);
-        if proven.device_entry.is_some() {
-            return Err(EvidenceError::NotARecord);
+        let proven = match Document::parse(receipt).map_err(EvidenceError::Receipt)? {
+            Document::Receipt(receipt) => {
+                let proven = self.verify_receipt(&receipt, target)?;
+                if proven.device_entry.is_some() {
+                    return Err(EvidenceError::NotARecord);
+                }
+                proven.existence()
+            }
+            Document::Existence(proof) => self.verify_existence(&proof, target)?,
+        };
+        Self::evidence(None, proven, None)
+    }
+
+    fn evidence(
+        record: Option<SignedRecord>,
+        proven: Existence,
+        verdict: Option<Result<Verdict, EntitlementError>>,
+    ) -> Result<Evidence, EvidenceError> {
+        let verdict = verdict.unwrap_or(Ok(Verdict::AuthorityUnchecked));
+        Ok(Evidence { record, proven, verdict: verdict.map_err(EvidenceError::Entitlement)? })
+    }
+
+    fn open(&mut self, record: Vec<u8>) -> Result<SignedRecord, EvidenceError> {
+        let record = UnverifiedRecord::decode(record).map_err(EvidenceError::Record)?;
+        let chain_id = self.chain.chain_id();
+        if let Some(point) = self.signers.iter().find(|point| point.key() == record.signer()) {
+            return record.verify_by(point, &chain_id).map_err(EvidenceError::Record);
         }
-        Ok(Evidence { record: None, proven, verdict: Verdict::AuthorityUnchecked })
+        let point = record.signer().point().map_err(RecordError::Signature).map_err(EvidenceError::Record)?;
+        if self.signers.len() == SIGNERS_KEPT {
+            self.signers.pop_back();
+        }
+        let verified = record.verify_by(&point, &chain_id).map_err(EvidenceError::Record);
+        self.signers.push_front(point);
+        verified
+    }
+
+    fn verify_receipt(&mut self, receipt: &Receipt, target: Hash256) -> Result<Proven, EvidenceError> {
+        self.verify_target(receipt, target)?;
+        let anchor = self.verify_anchor(receipt).map_err(EvidenceError::Receipt)?;
+        Ok(anchor.proves(target))
+    }
+
+    fn verify_existence(&self, proof: &ExistenceProof, target: Hash256) -> Result<Existence, EvidenceError> {
+        proof.verify(&target, self.chain, self.confirmations).map_err(EvidenceError::Receipt)
     }
 
     fn verify_target(&self, receipt: &Receipt, target: Hash256) -> Result<(), EvidenceError> {
@@ -154,6 +221,10 @@ impl<'a> Verifier<'a> {
         self.kept.push_front((receipt.clone(), result.clone()));
         result
     }
+}
+
+fn is_record(bytes: &[u8]) -> bool {
+    bytes.starts_with(&RECORD_MAGIC)
 }
 
 /// Whether two receipts share everything that [`Receipt::verify_anchor`] looks at.

@@ -62,6 +62,8 @@ const _: () = assert!(RECORD_BYTES_MAX + 4 <= FRAMES_BYTES_MAX);
 
 /// Files in a folder of evidence.
 pub const BUNDLE_FILES_MAX: usize = 20_000_000;
+/// Signers kept at a time, as points of the curve.
+pub const SIGNERS_KEPT: usize = 16;
 /// Verified anchors kept at a time; records of one batch stand together.
 pub const ANCHORS_KEPT: usize = 4;
 /// Threads that verify a folder.

@@ -44,6 +44,13 @@ impl NodeClient {
         self.http.url()
     }
 
+    /// The host of its address, with the port if it names one.
+    pub fn host(&self) -> &str {
+        let rest = self.url().trim_start_matches("http://");
+        let authority = rest.split_once('/').map_or(rest, |(authority, _)| authority);
+        authority.rsplit_once('@').map_or(authority, |(_, host)| host)
+    }
+
     /// Who the node is and where its chain stands.
     pub async fn status(&self) -> Result<Status, ClientError> {
         self.http.get_json("/v1/status", &[]).await

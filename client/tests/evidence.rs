@@ -6,7 +6,7 @@ use common::{World, batch_of, controller, device, flown, key, operator};
 use dronechain_chain_spec::chain::{ChainError, HeaderChain};
 use dronechain_chain_spec::hash::sha256;
 use dronechain_chain_spec::key::PublicKey;
-use dronechain_chain_spec::receipt::{AnchorProof, Part, Receipt, ReceiptError};
+use dronechain_chain_spec::receipt::{AnchorProof, ExistenceProof, Part, Receipt, ReceiptError};
 use dronechain_chain_spec::registry::Role;
 use dronechain_chain_spec::transaction::{Action, AnchorKind};
 use dronechain_client::{Batch, Evidence, EvidenceError, Verifier};
@@ -206,6 +206,47 @@ fn without_the_devices_registration_authority_is_unchecked() {
 }
 
 #[test]
+fn an_existence_proof_shows_the_record_but_not_who_was_entitled() {
+    let flown = flown();
+    for (record, receipt) in flown.records.iter().zip(&flown.receipts) {
+        let proof = ExistenceProof::of(receipt, "localhost:7700").expect("a sound receipt");
+        for bytes in [proof.to_json().into_bytes(), proof.to_binary()] {
+            let evidence = verify(&flown.world.chain, record.bytes(), &bytes).expect("it verifies");
+            let known = verify(&flown.world.chain, record.bytes(), receipt.to_json().as_bytes());
+            assert_eq!(evidence.verdict, Verdict::AuthorityUnchecked);
+            assert_eq!(
+                (evidence.record.as_ref(), evidence.proven),
+                (Some(record), known.expect("so does the receipt").proven)
+            );
+            let altered = flipped(record.bytes(), record.bytes().len() - 1, 1);
+            let error = verify(&flown.world.chain, &altered, &bytes).expect_err("another record");
+            assert_eq!(error.part(), Part::Record);
+        }
+        // Whoever supplies the rest has the receipt again.
+        let whole = proof.receipt(&flown.world.chain, receipt.anchor.authority.clone());
+        assert_eq!(whole.as_ref(), Ok(receipt));
+    }
+}
+
+#[test]
+fn an_existence_proof_of_a_forged_record_does_not_verify() {
+    let mut world = World::peopled();
+    let record = world.flight(device(), 1, Position::default()).remove(0);
+    let mut forged = record.bytes().to_vec();
+    *forged.last_mut().expect("a signature") ^= 1;
+    let batch = Batch::from_leaves([sha256(&[&forged]), record.target_hash()]).expect("two leaves");
+    let height = world.mine_by(&controller(), Action::Anchor(batch.anchor(AnchorKind::Command)));
+    let receipts = batch.receipts(world.chain_id(), &world.proof(height, height, None)).expect("its own");
+    let proofs: Vec<_> =
+        receipts.map(|receipt| ExistenceProof::of(&receipt, "localhost").expect("sound")).collect();
+    let error = verify(&world.chain, &forged, proofs[0].to_json().as_bytes()).expect_err("its signature");
+    assert!(matches!(error, EvidenceError::Record(_)), "{error}");
+    // A sound record, anchored as what it is not.
+    let error = verify(&world.chain, record.bytes(), &proofs[1].to_binary()).expect_err("another kind");
+    assert!(matches!(error, EvidenceError::Entitlement(EntitlementError::OtherKind { .. })), "{error}");
+}
+
+#[test]
 fn any_file_is_anchored_by_its_hash() {
     let mut world = World::peopled();
     let hash = sha256(&[b"a file"]);
@@ -215,6 +256,11 @@ fn any_file_is_anchored_by_its_hash() {
     let evidence = verify(&world.chain, b"a file", receipt.to_json().as_bytes()).expect("it verifies");
     assert_eq!((evidence.record, evidence.verdict), (None, Verdict::AuthorityUnchecked));
     let hashed = Verifier::new(&world.chain, 1).verify_hash(hash, receipt.to_json().as_bytes());
+    assert_eq!(hashed.expect("it verifies").verdict, Verdict::AuthorityUnchecked);
+    let proof = ExistenceProof::of(&receipt, "localhost").expect("a sound receipt").to_binary();
+    let evidence = verify(&world.chain, b"a file", &proof).expect("it verifies");
+    assert_eq!((evidence.record, evidence.verdict), (None, Verdict::AuthorityUnchecked));
+    let hashed = Verifier::new(&world.chain, 1).verify_hash(hash, &proof);
     assert_eq!(hashed.expect("it verifies").verdict, Verdict::AuthorityUnchecked);
 }
 

@@ -57,6 +57,8 @@ pub(crate) enum CliError {
     OtherRecord { sequence: u64, found: u64 },
     #[error("the anchor {sender}/{anchor_sequence}: {error}")]
     Proof { sender: String, anchor_sequence: u64, error: ReceiptError },
+    #[error("the receipt of {hash}: {error}")]
+    Format { hash: Hash256, error: ReceiptError },
     #[error("the node lacks the batch of root {0}")]
     BodyMissing(Hash256),
     #[error("the node has no receipt of {0}")]
@@ -106,6 +108,7 @@ impl CliError {
             | Self::OtherRecord { .. }
             | Self::Record { .. }
             | Self::Proof { .. }
+            | Self::Format { .. }
             | Self::NoReceipt(_)
             | Self::DeviceState { .. }
             | Self::Batch(_) => 1,
@@ -178,6 +181,7 @@ impl CliError {
             | Self::OtherLeaf { .. }
             | Self::OtherRecord { .. }
             | Self::Proof { .. }
+            | Self::Format { .. }
             | Self::BodyMissing(_)
             | Self::NotVerified { .. }
             | Self::FolderNotVerified { .. }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use common::{Flown, flown};
+use dronechain_chain_spec::receipt::ExistenceProof;
 use dronechain_client::bundle;
 
 /// Places of each file that are flipped; the SDK's tests flip every byte.
@@ -74,6 +75,32 @@ fn exported_files_verify() {
         (&value["records"], &value["verified"], &value["closed"]),
         (&7.into(), &7.into(), &true.into())
     );
+}
+
+#[test]
+fn proofs_for_public_tools_verify_as_far_as_they_go() {
+    let case = Case::new();
+    let receipt = &case.flown.receipts[1];
+    let proof = ExistenceProof::of(receipt, "localhost:7700").expect("a sound receipt");
+    fs::write(case.path("v4.json"), proof.to_json()).expect("writable");
+    fs::write(case.path("v4.chp"), proof.to_binary()).expect("writable");
+    for name in ["v4.json", "v4.chp"] {
+        let output = case.verify_with(1, &case.path(name));
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let value = json(&output);
+        assert_eq!((&value["verified"], &value["verdict"]), (&true.into(), &"authority-unchecked".into()));
+        assert_eq!(value["record"]["sequence"], 1);
+        let mut command = dronechain();
+        command.args(["receipt", "verify", "--require-authority", "--json", "--headers"]);
+        command.args(["headers.bin", "00000001.cose", name].map(|name| case.path(name)));
+        let output = command.output().expect("the binary runs");
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert_eq!(json(&output)["part"], "registry");
+        // Another record's.
+        let output = case.verify(&case.path("00000002.cose"), &case.path(name), &case.path("headers.bin"));
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert_eq!(json(&output)["part"], "record");
+    }
 }
 
 #[test]

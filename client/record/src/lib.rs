@@ -29,4 +29,4 @@ pub use keys::{KeyFile, KeyFileError};
 pub use location::{Fix, Location, NoLocation};
 pub use record::{Attestation, Body, Clock, Kind, Record, Sealed};
 pub use signed::{SignedRecord, UnverifiedRecord};
-pub use verdict::{EntitlementError, Verdict, assess};
+pub use verdict::{EntitlementError, Verdict, assess, assess_existence};

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use dronechain_chain_spec::hash::{Hash256, sha256};
-use dronechain_chain_spec::key::{PublicKey, Purpose, Signature, SigningKey};
+use dronechain_chain_spec::key::{KeyError, KeyPoint, PublicKey, Purpose, Signature, SigningKey};
 use ed25519_dalek::Signer;
 
 use crate::cbor::{Reader, Writer};
@@ -99,9 +99,21 @@ impl UnverifiedRecord {
     /// # Errors
     /// [`RecordError::Signature`] if it does not hold by the strict equation.
     pub fn verify(self, chain_id: &Hash256) -> Result<SignedRecord, RecordError> {
+        let point = self.signer.point().map_err(RecordError::Signature)?;
+        self.verify_by(&point, chain_id)
+    }
+
+    /// The same, for whoever has the signer's key as a point.
+    ///
+    /// # Errors
+    /// [`RecordError::Signature`] if it does not hold by the strict equation, or `point` is another key's.
+    pub fn verify_by(self, point: &KeyPoint, chain_id: &Hash256) -> Result<SignedRecord, RecordError> {
+        if *point.key() != self.signer {
+            return Err(RecordError::Signature(KeyError::BadSignature(*point.key())));
+        }
         let payload = &self.bytes[self.payload.clone()];
         let message = signed_structure(&protected_header(&self.signer), chain_id, payload);
-        self.signer.verify_raw(&message, &self.signature).map_err(RecordError::Signature)?;
+        point.verify_raw(&message, &self.signature).map_err(RecordError::Signature)?;
         Ok(SignedRecord {
             target_hash: sha256(&[&self.bytes]),
             bytes: self.bytes,

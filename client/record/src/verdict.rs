@@ -7,7 +7,7 @@
 
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
-use dronechain_chain_spec::receipt::Proven;
+use dronechain_chain_spec::receipt::{Existence, Proven};
 use dronechain_chain_spec::registry::{Entry, Role};
 use dronechain_chain_spec::transaction::AnchorKind;
 use serde::Serialize;
@@ -117,23 +117,9 @@ pub enum EntitlementError {
 /// # Errors
 /// [`EntitlementError`]: the record does not belong to the proof, or its signer was never entitled.
 pub fn assess(record: &SignedRecord, proven: &Proven) -> Result<Verdict, EntitlementError> {
-    if record.target_hash() != proven.target {
-        return Err(EntitlementError::OtherRecord { record: record.target_hash(), proven: proven.target });
-    }
-    let (kind, anchor) = (record.record().kind, proven.anchor.kind);
-    let fits = match kind {
-        Kind::Data | Kind::Closing => anchor == AnchorKind::Data,
-        Kind::Command => anchor == AnchorKind::Command,
-        Kind::Access => anchor == AnchorKind::Access,
-    };
-    if !fits {
-        return Err(EntitlementError::OtherKind { record: kind, anchor });
-    }
+    check_belongs(record, &proven.existence())?;
     let (signer, sender) = (*record.signer(), proven.sender);
     let by_gateway = record.record().attested_by == Attestation::Gateway;
-    if (by_gateway || kind == Kind::Command) && signer != sender {
-        return Err(EntitlementError::OtherSigner { signer, sender });
-    }
     if !by_gateway && signer == sender {
         return Ok(doubt(&proven.sender_entry, proven.height).unwrap_or(Verdict::Good));
     }
@@ -143,6 +129,38 @@ pub fn assess(record: &SignedRecord, proven: &Proven) -> Result<Verdict, Entitle
     check_device(record, proven, device)?;
     let doubts = [device, &proven.sender_entry].into_iter().find_map(|entry| doubt(entry, proven.height));
     Ok(doubts.unwrap_or(Verdict::Good))
+}
+
+/// What may be believed of `record`, of which only the existence is shown: at most
+/// [`Verdict::AuthorityUnchecked`], since the registrations are not.
+///
+/// # Errors
+/// [`EntitlementError`]: the record does not belong to the proof.
+pub fn assess_existence(record: &SignedRecord, existence: &Existence) -> Result<Verdict, EntitlementError> {
+    check_belongs(record, existence)?;
+    Ok(Verdict::AuthorityUnchecked)
+}
+
+/// What must hold of a record and its anchor whoever was entitled.
+fn check_belongs(record: &SignedRecord, existence: &Existence) -> Result<(), EntitlementError> {
+    if record.target_hash() != existence.target {
+        return Err(EntitlementError::OtherRecord { record: record.target_hash(), proven: existence.target });
+    }
+    let (kind, anchor) = (record.record().kind, existence.anchor.kind);
+    let fits = match kind {
+        Kind::Data | Kind::Closing => anchor == AnchorKind::Data,
+        Kind::Command => anchor == AnchorKind::Command,
+        Kind::Access => anchor == AnchorKind::Access,
+    };
+    if !fits {
+        return Err(EntitlementError::OtherKind { record: kind, anchor });
+    }
+    let (signer, sender) = (*record.signer(), existence.sender);
+    let by_gateway = record.record().attested_by == Attestation::Gateway;
+    if (by_gateway || kind == Kind::Command) && signer != sender {
+        return Err(EntitlementError::OtherSigner { signer, sender });
+    }
+    Ok(())
 }
 
 fn check_device(record: &SignedRecord, proven: &Proven, device: &Entry) -> Result<(), EntitlementError> {

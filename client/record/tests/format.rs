@@ -179,3 +179,14 @@ fn other_headers_are_refused_though_well_signed() {
     let detached = with(|message| message.payload = None);
     assert!(matches!(detached, Err(RecordError::Type { field: "payload", .. })));
 }
+
+#[test]
+fn signature_is_verified_by_its_own_signers_point_only() {
+    let signed = record().sign(&key(), &chain_id()).expect("a sound record");
+    let unverified = || UnverifiedRecord::decode(signed.bytes().to_vec()).expect("a sound record");
+    let own = signed.signer().point().expect("a key");
+    assert_eq!(unverified().verify_by(&own, &chain_id()).as_ref(), Ok(&signed));
+    let other = PublicKey::of(&SigningKey::from_bytes(&[99; 32]));
+    let error = unverified().verify_by(&other.point().expect("a key"), &chain_id()).expect_err("another key");
+    assert_eq!(error, RecordError::Signature(KeyError::BadSignature(other)));
+}

@@ -124,6 +124,7 @@ fn router(rpc: Rpc) -> Router {
         .route("/v1/governance", get(registry::governance))
         .route("/v1/registry", get(registry::entries))
         .route("/v1/registry/{key}", get(registry::account))
+        .route("/calendar/{height}/data", get(chain::calendar))
         .route("/livez", get(status::live))
         .route("/readyz", get(status::ready))
         .fallback(async || ApiError::NoRoute)

@@ -9,4 +9,5 @@ pub mod canonical;
 pub mod logs;
 pub mod memory;
 pub mod network;
+pub mod proofs;
 pub mod seeds;

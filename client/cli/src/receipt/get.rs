@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
+use dronechain_chain_spec::receipt::{ExistenceProof, Receipt, ReceiptError};
 use dronechain_client::Headers;
 use dronechain_client::bundle::HEADERS_FILE;
 use serde_json::json;
@@ -17,6 +18,17 @@ use crate::limits::TIMEOUT_S;
 use crate::options::NodeOption;
 use crate::output::Output;
 use crate::party::cloud::CloudClient;
+
+/// In which form a receipt is written.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    /// Chainpoint v2 with all that offline verification wants.
+    V2,
+    /// Chainpoint v4 for public tools: existence alone, not who was entitled.
+    V4,
+    /// The same, compressed.
+    V4Binary,
+}
 
 #[derive(Debug, Args)]
 pub(crate) struct Get {
@@ -34,6 +46,9 @@ pub(crate) struct Get {
     /// The receipt's file; with --cloud the folder, which is made.
     #[arg(long, value_name = "FILE|DIR")]
     out: PathBuf,
+    /// The receipt's format. One in v4 names the host of --node, where public clients look the block up.
+    #[arg(long, value_enum, default_value = "v2", conflicts_with = "cloud")]
+    format: Format,
     /// With --cloud: blocks that every anchor must have, its own included.
     #[arg(long, value_name = "N", default_value_t = 3)]
     confirmations: u64,
@@ -67,8 +82,11 @@ impl Get {
     }
 
     async fn one(&self, hash: Hash256, device: Option<&PublicKey>, output: Output) -> Result<(), CliError> {
-        let receipt = self.node.client()?.receipt(hash, device).await?.ok_or(CliError::NoReceipt(hash))?;
-        files::write(&self.out, receipt.to_json().as_bytes())?;
+        let node = self.node.client()?;
+        let receipt = node.receipt(hash, device).await?.ok_or(CliError::NoReceipt(hash))?;
+        let bytes =
+            self.format.write(&receipt, node.host()).map_err(|error| CliError::Format { hash, error })?;
+        files::write(&self.out, &bytes)?;
         let height = receipt.anchor.height;
         let value = json!({ "hash": hash, "height": height, "txid": receipt.source_id, "file": self.out });
         output.result(&value, format_args!("receipt of {hash}, anchored at height {height}"));
@@ -91,5 +109,16 @@ impl Get {
         let text = format!("{} records with receipts in {}", summary.records, self.out.display());
         output.result(&summary, text);
         Ok(())
+    }
+}
+
+impl Format {
+    fn write(self, receipt: &Receipt, host: &str) -> Result<Vec<u8>, ReceiptError> {
+        let proof = || ExistenceProof::of(receipt, host);
+        Ok(match self {
+            Self::V2 => receipt.to_json().into_bytes(),
+            Self::V4 => proof()?.to_json().into_bytes(),
+            Self::V4Binary => proof()?.to_binary(),
+        })
     }
 }

@@ -1,0 +1,114 @@
+//! Receipts of a real node, read and verified by the public Chainpoint tools as they come from npm.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use dronechain_chain_spec::hash::sha256;
+use dronechain_chain_spec::key::SigningKey;
+use dronechain_chain_spec::transaction::AnchorKind;
+use dronechain_client::{Anchorer, Batch, NodeClient};
+use dronechain_tests::cluster::Cluster;
+use dronechain_tests::fleet::dronechain;
+use dronechain_tests::process::{run, run_json};
+use dronechain_tests::soak::admit;
+use dronechain_tests::wait::until;
+use serde_json::{Value, json};
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+/// Files of one batch: the path of the last one is shorter than the others'.
+const FILES: u8 = 7;
+
+/// The folder with the tools, installed now if need be; none if that cannot be done here.
+fn tools() -> Option<PathBuf> {
+    let mut shell = Command::new("bash");
+    shell.args(["-c", ". scripts/lib.sh && public_clients"]).current_dir(ROOT);
+    let output = run(&mut shell);
+    if !output.status.success() {
+        println!("skipped: no public clients: {}", String::from_utf8_lossy(&output.stderr).trim());
+        return None;
+    }
+    Some(PathBuf::from(String::from_utf8(output.stdout).expect("a path").trim()))
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a plain path")
+}
+
+/// A node with a batch of files in a block, and the files.
+async fn anchored() -> (Cluster, Vec<PathBuf>) {
+    let cluster = Cluster::started(1).await;
+    let key = SigningKey::from_bytes(&[90; 32]);
+    admit(&cluster, &key).await;
+    let files: Vec<_> = (0..FILES).map(|at| cluster.path(&format!("file{at}"))).collect();
+    let mut batch = Batch::new();
+    for (at, file) in (0..FILES).zip(&files) {
+        std::fs::write(file, [at; 100]).expect("a file");
+        batch.push(sha256(&[&[at; 100]]), 1).expect("all differ");
+    }
+    let node = NodeClient::new(cluster.url(0)).expect("an address");
+    let mut anchorer = Anchorer::new(node, key, cluster.chain_id());
+    anchorer.anchor(AnchorKind::Data, &batch).await.expect("a valid anchor");
+    let path = format!("/v1/receipts/{}", sha256(&[&[0; 100]]));
+    until("the batch in a block", async || cluster.get(0, &path).await).await;
+    (cluster, files)
+}
+
+/// Fetches the receipt of a file in `format`.
+fn fetch(cluster: &Cluster, file: &Path, format: &str) -> PathBuf {
+    let hash = sha256(&[&std::fs::read(file).expect("a file")]).to_string();
+    let out = file.with_extension(format);
+    let mut get = dronechain(&["receipt", "get", &hash, "--format", format, "--out", text(&out)]);
+    run_json(get.args(["--node", cluster.url(0)]));
+    out
+}
+
+fn verify(cluster: &Cluster, file: &Path, receipt: &Path) -> Output {
+    let headers = cluster.path("headers.bin");
+    run(dronechain(&["receipt", "verify", text(file), text(receipt)]).args(["--headers", text(&headers)]))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn public_tools_read_the_proofs_and_verify_them_against_a_running_node() {
+    let Some(tools) = tools() else { return };
+    let (cluster, files) = anchored().await;
+    for file in [&files[0], &files[3], &files[6]] {
+        let [v2, v4, binary] = ["v2", "v4", "v4-binary"].map(|format| fetch(&cluster, file, format));
+        let written = file.with_extension("written");
+        let mut check = Command::new("node");
+        check.arg(Path::new(ROOT).join("tests/clients/check.js")).arg(&tools);
+        let found = run_json(check.args([&v2, &v4, &binary]).arg(cluster.url(0)).arg(&written));
+        let height = found["anchors"][0]["anchor_id"].as_str().expect("a height").to_owned();
+        let host = cluster.url(0);
+        let block = cluster.get(0, &format!("/calendar/{height}/data")).await.expect("a block's hash");
+        let anchor = json!({
+            "type": "cal",
+            "anchor_id": height,
+            "uris": [format!("{host}/calendar/{height}/data")],
+            "expected_value": block,
+        });
+        assert_eq!(found["anchors"], json!([anchor]));
+        assert_eq!((&found["schema"], &found["read"]), (&true.into(), &true.into()), "{found}");
+        assert_eq!(found["verified"], json!([true]), "{found}");
+        assert_eq!(found["verified_binary"], json!([true]), "{found}");
+        assert_eq!(found["verified_forged"], json!([false]), "{found}");
+        // The v2 validator knows two blockchains and no other; all else of our receipts it accepts.
+        assert_eq!(
+            found["v2"],
+            json!({"isValid": false, "error": "Invalid anchor type - DroneChain"}),
+            "{found}"
+        );
+        assert_eq!(found["v2_known"]["isValid"], true, "{found}");
+        assert_eq!(found["v2_broken"]["isValid"], false, "{found}");
+        // And ours reads what the public codec writes.
+        let mut export = dronechain(&["headers", "export", "--out", text(&cluster.path("headers.bin"))]);
+        run_json(export.args(["--node", cluster.url(0)]));
+        for receipt in [&v2, &v4, &binary, &written] {
+            let output = verify(&cluster, file, receipt);
+            assert_eq!(output.status.code(), Some(0), "{output:?}");
+            let verdict: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+            assert_eq!(verdict["verdict"], "authority-unchecked");
+            let output = verify(&cluster, &files[1], receipt);
+            assert_eq!(output.status.code(), Some(1), "{output:?}");
+        }
+    }
+}
