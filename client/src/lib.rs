@@ -16,6 +16,7 @@ pub mod batch;
 pub mod bundle;
 pub mod client;
 pub mod error;
+pub mod events;
 pub mod evidence;
 pub mod frames;
 pub mod headers;
@@ -25,6 +26,7 @@ pub mod node;
 pub mod nodes;
 pub mod pause;
 pub mod producer;
+pub mod promise;
 pub mod transaction;
 
 pub use admin::AdminError;
@@ -33,6 +35,7 @@ pub use batch::{Batch, BatchError};
 pub use bundle::{BundleError, Reach, Report, verify_folder};
 pub use client::{Client, ClientBuilder};
 pub use error::ClientError;
+pub use events::{Cursor, Event, Events, Interest};
 pub use evidence::{Evidence, EvidenceError, Verifier};
 pub use headers::{Headers, HeadersError, SyncReport};
 pub use light::{ChainEvent, LightClient, NodeStanding};
@@ -43,4 +46,5 @@ pub use nodes::Nodes;
 pub use producer::{
     Delivery, OpenError, Pending, PendingError, Producer, ProducerConfig, Record, Rejection, SendError,
 };
+pub use promise::{GatherError, gather};
 pub use transaction::{PendingTransaction, WaitError};

@@ -4,6 +4,7 @@
 //! Helpers panic with what went wrong: they are only called from tests.
 
 pub mod cluster;
+pub mod events;
 pub mod fleet;
 pub mod hostile;
 pub mod ledger;
