@@ -4,6 +4,8 @@
 //! [`LightClient`] is the own verified header chain. [`evidence`] verifies a record with its receipt and [`bundle`] a
 //! folder of them, neither with a network.
 //!
+//! [`Events`] is what happens on the chain, as nodes tell it; [`gather`] makes evidence of a promise that a node broke.
+//!
 //! Below them: [`NodeClient`] is one node's HTTP interface, with every answer parsed and bounded. [`Batch`] collects
 //! record hashes; [`Anchorer`] signs and submits one transaction at a time for those who keep their own outbox, and
 //! [`PendingTransaction`] is what it gives back. [`frames`] is how records travel between parties.
