@@ -387,6 +387,24 @@ def evidence(kind, pair, name):
 OTHER_ANCHOR = by(CONTROLLER, 0, anchor(DATA, LEAVES[0], 1, 0, 0))
 
 
+def promise(node, txid, sequence, root, tip, height):
+    """By a node, of a transaction of the controller."""
+    sender = u32(1) + CONTROLLER.public
+    body = CHAIN_ID + node.public + txid + sender + u64(sequence) + root + tip + u64(height) + u64(height + 120)
+    return body + node.sign(preimage(b"promise", body))
+
+
+PROMISE = promise(NODES[0], sha256(ANCHOR), 0, BATCH_ROOT, CHAIN_ID, 0)
+PREVIOUS = u64(1) + u32(1) + path_bytes(tree_path(TXIDS, 1)) + ANCHOR
+BROKEN_FIRST = PROMISE + b"\0" + listed([listed([]), listed(TXIDS)]) + b"\0"
+BROKEN_NEXT = (
+    promise(NODES[0], sha256(HEARTBEAT), 1, ZERO, HASH_1, 1)
+    + (b"\1" + PREVIOUS)
+    + listed([listed([])])
+    + (b"\1" + u64(121) + ACCOUNT + path_bytes([("left", LEAVES[0])]))
+)
+
+
 def path_json(path):
     return [{side: sibling.hex()} for side, sibling in path]
 
@@ -535,6 +553,9 @@ def rows():
     for name, encoded in [("blocks", two_blocks), ("transactions", two_transactions)]:
         yield f"evidence.{name}", encoded.hex()
         yield f"evidence.{name}.id", sha256(encoded).hex()
+    yield "promise", PROMISE.hex()
+    yield "broken-promise.first", BROKEN_FIRST.hex()
+    yield "broken-promise.next", BROKEN_NEXT.hex()
     head = b"DRONECHAIN HEADERS 2\n" + u32(len(SPEC)) + SPEC
     yield "headers-file.head", head.hex()
     yield "headers-file.1", (head + u32(len(LINK_PLAIN)) + LINK_PLAIN).hex()

@@ -16,6 +16,7 @@ pub mod limits;
 pub mod link;
 pub mod merkle;
 pub mod mountain;
+pub mod promise;
 pub mod receipt;
 pub mod registry;
 pub mod roster;

@@ -60,3 +60,9 @@ pub const SOLVE_TIME_CAP: u64 = 12;
 pub const BLOCK_TIME_RANGE: std::ops::RangeInclusive<u64> = 10..=3_600_000;
 /// Half-life of the difficulty rule, in block times.
 pub const HALF_LIFE: u64 = 20;
+/// Blocks from a promise's tip to its deadline.
+pub const PROMISE_BLOCKS: u64 = 120;
+/// Blocks before the deadline within which a transaction must have been possible for the promise to count as
+/// broken.
+pub const PROMISE_SLACK: u64 = 60;
+const _: () = assert!(PROMISE_SLACK <= PROMISE_BLOCKS);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::process::Command;
 
-use dronechain_chain_spec::block::Block;
+use dronechain_chain_spec::block::{Block, CheckedBlock};
 use dronechain_chain_spec::chain::{HeaderChain, encode_link};
 use dronechain_chain_spec::codec::{self, Canonical};
 use dronechain_chain_spec::difficulty::next_bits;
@@ -15,16 +15,18 @@ use dronechain_chain_spec::governance::{Activation, Governance, Planned, Tuning}
 use dronechain_chain_spec::hash::{Hash256, sha256};
 use dronechain_chain_spec::header::{Header, VERSION};
 use dronechain_chain_spec::key::{PublicKey, Purpose, SigningKey};
-use dronechain_chain_spec::link::Link;
+use dronechain_chain_spec::link::{Link, Shown};
 use dronechain_chain_spec::merkle::{Step, Tree, root};
 use dronechain_chain_spec::mountain::Peaks;
+use dronechain_chain_spec::promise::{self, BrokenPromise, Previous, Promise};
 use dronechain_chain_spec::receipt::{AnchorProof, Authority, EntryProof, Receipt};
 use dronechain_chain_spec::registry::{Entry, Role, Roll};
 use dronechain_chain_spec::spec::{AdminSet, ChainSpec, Parameters};
 use dronechain_chain_spec::state::{Draft, Outcome, State};
 use dronechain_chain_spec::target::{Bits, Target};
 use dronechain_chain_spec::transaction::{
-    Action, Anchor, AnchorKind, Enrolment, PossessionClaim, Sender, Transaction, TransactionBody,
+    Action, Anchor, AnchorKind, CheckedTransaction, Enrolment, PossessionClaim, Sender, Transaction,
+    TransactionBody,
 };
 use dronechain_chain_spec::wire::{BatchBody, Request, Response, Status, Submission};
 
@@ -367,6 +369,7 @@ fn block_1(rows: &mut Rows, spec: &ChainSpec) {
     assert_eq!(delta.outcomes, [Outcome::Applied; 2]);
     rows.text("commitments.1", delta.commitments.hash());
     let chain = headers_file(rows, spec, &links);
+    promises(rows, spec, &checked);
     evidence(rows, spec, &block, &other);
     messages(rows, &network.chain_id, &block, links);
     submissions(rows, &transactions);
@@ -427,6 +430,34 @@ fn evidence(rows: &mut Rows, spec: &ChainSpec, block: &Block, other: &Block) {
         rows.text(&format!("evidence.{name}.id"), evidence.id());
         evidence.check(&network).unwrap();
     }
+}
+
+/// Promises of the controller's anchor and of the heartbeat behind it, and the layout of what shows them broken.
+fn promises(rows: &mut Rows, spec: &ChainSpec, block: &CheckedBlock) {
+    let chain_id = spec.network().chain_id;
+    let transactions = Transactions { chain_id };
+    let promise = |transaction: Transaction, tip| {
+        let checked = transaction.check(&chain_id).unwrap();
+        Promise::new(chain_id, public(NODES[0]), &checked, tip).unwrap().signed(&key(NODES[0]))
+    };
+    let first = promise(transactions.anchor(), (chain_id, 0));
+    first.clone().check(&chain_id).unwrap();
+    rows.canonical("promise", &first);
+    let txids: Vec<_> = block.transactions().iter().map(CheckedTransaction::txid).collect();
+    let blocks = vec![Vec::new(), txids.clone()];
+    let broken = BrokenPromise { promise: first, previous: None, blocks, authority: None };
+    rows.canonical("broken-promise.first", &broken);
+    let path = Tree::new(txids).path(1).unwrap();
+    let shown = Shown { index: 1, path, transaction: transactions.anchor() };
+    let entry = Entry::new(public(CONTROLLER), Role::Controller, None, 1);
+    let authority = promise::Authority { height: 121, entry, path: vec![Step::Left(leaves()[0])] };
+    let broken = BrokenPromise {
+        promise: promise(transactions.heartbeat(), (block.hash(), 1)),
+        previous: Some(Previous { height: 1, shown }),
+        blocks: vec![Vec::new()],
+        authority: Some(authority),
+    };
+    rows.canonical("broken-promise.next", &broken);
 }
 
 fn messages(rows: &mut Rows, chain_id: &Hash256, block: &Block, links: Vec<Link>) {

@@ -6,6 +6,8 @@ use dronechain_chain_spec::codec::CodecError;
 use dronechain_chain_spec::evidence::EvidenceError;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::{KeyError, PublicKey};
+use dronechain_chain_spec::merkle::PathError;
+use dronechain_chain_spec::promise::{BrokenPromiseError, PromiseError};
 use dronechain_chain_spec::registry::Role;
 use dronechain_chain_spec::roster::ChangeFault;
 use dronechain_chain_spec::rules::{BlockError, HeaderError, TxError};
@@ -37,6 +39,8 @@ fn spec_and_code_list_the_same_rules_in_the_same_order() {
     agree('H', HeaderError::RULES);
     agree('B', BlockError::RULES);
     agree('E', EvidenceError::RULES);
+    agree('P', PromiseError::RULES);
+    agree('K', BrokenPromiseError::RULES);
 }
 
 #[test]
@@ -44,7 +48,9 @@ fn messages_begin_with_the_rules_name() {
     let headers = header_errors().into_iter().map(|error| (error.to_string(), error.rule().1));
     let transactions = tx_errors().into_iter().map(|error| (error.to_string(), error.rule().1));
     let evidence = evidence_errors().into_iter().map(|error| (error.to_string(), error.rule().1));
-    for (message, name) in headers.chain(transactions).chain(evidence) {
+    let promises = promise_errors().into_iter().map(|error| (error.to_string(), error.rule().1));
+    let broken = broken_errors().into_iter().map(|error| (error.to_string(), error.rule().1));
+    for (message, name) in headers.chain(transactions).chain(evidence).chain(promises).chain(broken) {
         assert!(message.starts_with(&format!("{name}: ")), "{message} is {name}");
     }
 }
@@ -132,6 +138,44 @@ fn evidence_errors() -> Vec<EvidenceError> {
         EvidenceError::Order,
     ];
     assert_eq!(errors.len(), EvidenceError::RULES.len());
+    errors
+}
+
+fn promise_errors() -> Vec<PromiseError> {
+    let (hash, node) = (Hash256::ZERO, PublicKey([0; 32]));
+    let errors = vec![
+        PromiseError::Network { found: hash, expected: hash },
+        PromiseError::Sender,
+        PromiseError::Deadline { found: 0, tip_height: 0 },
+        PromiseError::Signature(KeyError::BadSignature(node)),
+        PromiseError::Node { node, height: 0 },
+    ];
+    assert_eq!(errors.len(), PromiseError::RULES.len());
+    errors
+}
+
+fn broken_errors() -> Vec<BrokenPromiseError> {
+    let (hash, key) = (Hash256::ZERO, PublicKey([0; 32]));
+    let errors = vec![
+        BrokenPromiseError::Promise(PromiseError::Sender),
+        BrokenPromiseError::Early { deadline: 0, tip: 0 },
+        BrokenPromiseError::Previous { sequence: 0 },
+        BrokenPromiseError::PreviousRule(TxError::WrongSender),
+        BrokenPromiseError::PreviousOther { sequence: 0 },
+        BrokenPromiseError::PreviousHeight { height: 0 },
+        BrokenPromiseError::PreviousPath(PathError::Side { at: 0 }),
+        BrokenPromiseError::PreviousRoot { found: hash, expected: hash },
+        BrokenPromiseError::Tip { tip: hash },
+        BrokenPromiseError::Late { from: 0, deadline: 0 },
+        BrokenPromiseError::Blocks { found: 0, expected: 0 },
+        BrokenPromiseError::Txids { height: 0 },
+        BrokenPromiseError::Kept { height: 0 },
+        BrokenPromiseError::Authority,
+        BrokenPromiseError::AuthorityHeight { height: 0 },
+        BrokenPromiseError::Entry { key },
+        BrokenPromiseError::Revoked { key, height: 0 },
+    ];
+    assert_eq!(errors.len(), BrokenPromiseError::RULES.len());
     errors
 }
 

@@ -43,6 +43,8 @@
 //! [`SendError::Unknown`] nobody knows whether the record was taken: handing over the same bytes again is safe.
 //! A [`Rejection`] is the ledger's own no.
 //!
+//! [`Events`] is what happens on the chain, as nodes tell it; [`gather`] makes evidence of a promise that a node broke.
+//!
 //! Below them: [`NodeClient`] is one node's HTTP interface, with every answer parsed and bounded. [`Batch`] collects
 //! record hashes; [`Anchorer`] signs and submits one transaction at a time for those who keep their own outbox, and
 //! [`PendingTransaction`] is what it gives back. [`frames`] is how records travel between parties.
@@ -55,6 +57,7 @@ pub mod batch;
 pub mod bundle;
 pub mod client;
 pub mod error;
+pub mod events;
 pub mod evidence;
 pub mod frames;
 pub mod headers;
@@ -64,6 +67,7 @@ pub mod node;
 pub mod nodes;
 pub mod pause;
 pub mod producer;
+pub mod promise;
 pub mod transaction;
 
 pub use admin::AdminError;
@@ -72,6 +76,7 @@ pub use batch::{Batch, BatchError};
 pub use bundle::{BundleError, Reach, Report, verify_folder};
 pub use client::{Client, ClientBuilder};
 pub use error::ClientError;
+pub use events::{Cursor, Event, Events, Interest};
 pub use evidence::{Evidence, EvidenceError, Verifier};
 pub use headers::{Headers, HeadersError, SyncReport};
 pub use light::{ChainEvent, LightClient, NodeStanding};
@@ -82,4 +87,5 @@ pub use nodes::Nodes;
 pub use producer::{
     Delivery, OpenError, Pending, PendingError, Producer, ProducerConfig, Record, Rejection, SendError,
 };
+pub use promise::{GatherError, gather};
 pub use transaction::{PendingTransaction, WaitError};

@@ -54,6 +54,15 @@ pub const POLL_WAIT: Duration = Duration::from_secs(5);
 /// Pause after a failed poll.
 pub const POLL_PAUSE: Duration = Duration::from_millis(500);
 
+/// Bytes of one event.
+pub const EVENT_BYTES_MAX: usize = 64 << 10;
+/// A stream of events that brings nothing for this long is dead: nodes send a comment every 10 s.
+pub const EVENT_SILENCE_MAX: Duration = Duration::from_secs(30);
+/// A stream of events is opened anew after this long; nodes end it sooner.
+pub const EVENT_STREAM_AGE_MAX: Duration = Duration::from_secs(3_600);
+/// Blocks below a promise's deadline that are searched for the transaction before the one promised.
+pub const GATHER_BLOCKS_MAX: u64 = 4_096;
+
 /// Records in one framed message.
 pub const FRAMES_MAX: usize = 256;
 /// Bytes of one framed message, by which senders cut; a single record is far below.

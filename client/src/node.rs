@@ -12,7 +12,8 @@ use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::link::Link;
 use dronechain_chain_spec::merkle;
-use dronechain_chain_spec::receipt::Receipt;
+use dronechain_chain_spec::promise::SignedPromise;
+use dronechain_chain_spec::receipt::{Authority, Receipt};
 use dronechain_chain_spec::spec::ChainSpec;
 use dronechain_chain_spec::transaction::{Anchor, Sender, Transaction};
 use dronechain_chain_spec::wire::{BatchBody, Submission};
@@ -20,8 +21,8 @@ use dronechain_chain_spec::wire::{BatchBody, Submission};
 use crate::error::ClientError;
 use crate::limits::{ANSWER_TIMEOUT, HEADERS_PER_REQUEST, JSON_BYTES_MAX, OCTETS_MAX, TIP_WAIT_MAX};
 
-use answers::SpecAnswer;
 pub use answers::{AccountView, AnchorStatus, Sequences, State, Status, Submitted, Tip, TransactionStatus};
+use answers::{BlockAnswer, SpecAnswer};
 pub use http::Http;
 
 /// A node, by its address. Cheap to clone; clones share connections.
@@ -105,18 +106,29 @@ impl NodeClient {
     }
 
     /// Hands over a transaction, and for an anchor its batch body. The same bytes may be handed over
-    /// again at any time.
+    /// again at any time. A promise in the answer is the node's own and of this transaction; whether the node is
+    /// one of the network's, [`Promise::check_node`] tells.
     ///
     /// # Errors
     /// [`ClientError::Refused`] with the rule; `sequence-taken` if the sender has another transaction
-    /// at this sequence.
+    /// at this sequence. [`ClientError::Malformed`] for a promise that does not hold.
+    ///
+    /// [`Promise::check_node`]: dronechain_chain_spec::promise::Promise::check_node
     pub async fn submit(
         &self,
         transaction: &Transaction,
         body: Option<BatchBody>,
     ) -> Result<Submitted, ClientError> {
+        let path = "/v1/transactions";
         let submission = Submission { transaction: transaction.clone(), body };
-        self.http.post_bytes("/v1/transactions", codec::encode(&submission)).await
+        let submitted: Submitted = self.http.post_bytes(path, codec::encode(&submission)).await?;
+        if submitted.txid != transaction.txid() {
+            return Err(self.malformed(path, format!("an answer about {}", submitted.txid)));
+        }
+        if let Some(promise) = &submitted.promise {
+            check_promise(promise, transaction).map_err(|reason| self.malformed(path, reason))?;
+        }
+        Ok(submitted)
     }
 
     /// Where a transaction stands.
@@ -190,9 +202,40 @@ impl NodeClient {
         known(self.http.get_json(&format!("/v1/registry/{key}"), &[]).await)
     }
 
+    /// A key's entry with its path to the accounts' root; none of a key that is no account. Unverified.
+    pub async fn account_proof(&self, key: &PublicKey) -> Result<Option<Authority>, ClientError> {
+        known(self.http.get_json(&format!("/v1/registry/{key}/proof"), &[]).await)
+    }
+
+    /// The transactions of a block, in order; none if the node does not have it. Unverified.
+    pub async fn transactions_of(&self, block: Hash256) -> Result<Option<Vec<Transaction>>, ClientError> {
+        let path = format!("/v1/block/{block}");
+        let Some(json) = known(self.http.get_bytes(&path, &[], OCTETS_MAX).await)? else { return Ok(None) };
+        let answer: BlockAnswer =
+            serde_json::from_slice(&json).map_err(|error| self.malformed(&path, error.to_string()))?;
+        Ok(Some(answer.transactions.into_iter().map(|one| one.transaction).collect()))
+    }
+
+    /// Requests to the node that have no method of their own.
+    pub(crate) fn http(&self) -> &Http {
+        &self.http
+    }
+
     fn malformed(&self, path: &str, reason: String) -> ClientError {
         ClientError::Malformed { url: self.http.address(path), reason }
     }
+}
+
+/// That the promise's node signed it, of this transaction and on its network.
+fn check_promise(promise: &SignedPromise, transaction: &Transaction) -> Result<(), String> {
+    let chain_id = promise.promise.chain_id;
+    // The sender's signatures name the network too.
+    let transaction = transaction.clone().check(&chain_id).map_err(|error| error.to_string())?;
+    let promise = promise.clone().check(&chain_id).map_err(|error| error.to_string())?;
+    if !promise.promise().is_of(&transaction) {
+        return Err("a promise of another transaction".to_owned());
+    }
+    Ok(())
 }
 
 fn device_query(device: Option<&PublicKey>) -> Vec<(&'static str, String)> {

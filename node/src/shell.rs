@@ -156,7 +156,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
     let rpc = Rpc {
         store: Arc::clone(&store),
         spec: Arc::new(spec),
-        node: PublicKey::of(&key),
+        key: key.clone(),
         tip,
         submit: submit_in,
         peers: peers.connected_counter(),

@@ -155,6 +155,11 @@ impl Cluster {
         self.nodes[i].as_mut().expect("the node was started").process.end()
     }
 
+    /// Asks node `i` to stop, as an operator does.
+    pub fn terminate(&self, i: usize) {
+        self.nodes[i].as_ref().expect("the node runs").process.terminate();
+    }
+
     /// Kills node `i` at once.
     pub fn kill(&mut self, i: usize) {
         self.nodes[i] = None;

@@ -5,6 +5,7 @@
 
 pub mod cluster;
 pub mod disk;
+pub mod events;
 pub mod fleet;
 pub mod hostile;
 pub mod ledger;

@@ -36,6 +36,12 @@ impl Running {
         let _ = self.child.wait();
     }
 
+    /// Asks it to stop, with SIGTERM.
+    pub fn terminate(&self) {
+        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        assert!(status.expect("there is a kill command").success());
+    }
+
     /// Whether it has ended by itself.
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("a child can be asked").is_some()

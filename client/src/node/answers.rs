@@ -2,10 +2,12 @@
 
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
+use dronechain_chain_spec::promise::SignedPromise;
 use dronechain_chain_spec::receipt::AnchorProof;
 use dronechain_chain_spec::registry::{Entry, Roll};
 use dronechain_chain_spec::state::Outcome;
 use dronechain_chain_spec::target::Work;
+use dronechain_chain_spec::transaction::Transaction;
 use serde::{Deserialize, Serialize};
 
 /// A node's tip.
@@ -63,6 +65,9 @@ pub struct Submitted {
     pub state: State,
     /// Height of its block, if included.
     pub height: Option<u64>,
+    /// The node's promise while it is pending, of exactly this transaction; none to the admins, and from a node
+    /// whose tip is old.
+    pub promise: Option<SignedPromise>,
 }
 
 /// Where a transaction stands.
@@ -117,6 +122,16 @@ pub struct AccountView {
     pub entry: Entry,
     /// The sequence that its next transaction must have.
     pub next_sequence: u64,
+}
+
+#[derive(Deserialize)]
+pub(super) struct BlockAnswer {
+    pub(super) transactions: Vec<BlockTransaction>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct BlockTransaction {
+    pub(super) transaction: Transaction,
 }
 
 #[derive(Deserialize)]

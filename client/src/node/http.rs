@@ -120,10 +120,18 @@ impl Http {
         request: RequestBuilder,
         max: usize,
     ) -> Result<Vec<u8>, ClientError> {
+        read(url, self.open(url, request).await?, max).await
+    }
+
+    /// Sends `request` to `url`; the answer is read by whoever asked, who bounds it.
+    ///
+    /// # Errors
+    /// As [`Http::bytes`].
+    pub async fn open(&self, url: &str, request: RequestBuilder) -> Result<Response, ClientError> {
         let response = request.send().await.map_err(|error| failed(url, &error))?;
         let status = response.status();
         if status.is_success() {
-            return read(url, response, max).await;
+            return Ok(response);
         }
         Err(refusal(status.as_u16(), &read(url, response, JSON_BYTES_MAX).await?))
     }

@@ -243,7 +243,7 @@ impl<V: View> Core<V> {
     }
 
     /// Whether a block with a given time is new by our clock.
-    fn is_live(&self) -> impl Fn(u64) -> bool + use<V> {
+    pub(super) fn is_live(&self) -> impl Fn(u64) -> bool + use<V> {
         let block_time_ms = self.tuning().block_time_ms;
         let oldest_ms = self.now_ms.saturating_sub((LIVE_BLOCK_TIMES * block_time_ms).max(LIVE_MIN_MS));
         move |time_ms| time_ms >= oldest_ms

@@ -237,6 +237,9 @@ pub enum Submitted {
     Pending {
         /// The transaction's name.
         txid: Hash256,
+        /// Hash and height of the tip when it was taken in, whose chain does not hold it; none while that is too
+        /// old to promise anything by it.
+        tip: Option<(Hash256, u64)>,
     },
     /// The same bytes are in the active chain already.
     Included {

@@ -124,7 +124,7 @@ impl<V: View> Core<V> {
                 return self.included_or(txid, error);
             }
             Ok(Admission::Past(error)) => return self.included_or(txid, error.into()),
-            Ok(Admission::Here) => return Ok(Ok(Submitted::Pending { txid })),
+            Ok(Admission::Here) => return Ok(Ok(self.pending(txid)?)),
             Ok(Admission::New) => {}
         }
         if let Some(batch) = batch_of(&transaction) {
@@ -135,7 +135,14 @@ impl<V: View> Core<V> {
             }
         }
         self.enter_pool(transaction);
-        Ok(Ok(Submitted::Pending { txid }))
+        Ok(Ok(self.pending(txid)?))
+    }
+
+    /// A node that lags behind would promise what others cannot keep: the deadline follows from its tip.
+    fn pending(&self, txid: Hash256) -> Result<Submitted, ViewError> {
+        let is_recent = self.is_live()(self.ledger.known(&self.tip.hash)?.signed.header.time_ms);
+        let tip = is_recent.then_some((self.tip.hash, self.tip.height));
+        Ok(Submitted::Pending { txid, tip })
     }
 
     /// The same bytes in the active chain are no error: the client may not have heard the answer.

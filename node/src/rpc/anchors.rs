@@ -71,12 +71,12 @@ pub(super) async fn receipt(
 }
 
 /// One place where a leaf is anchored.
-struct Candidate {
-    height: u64,
-    sender: PublicKey,
-    sequence: u64,
-    batch: BatchId,
-    index: u32,
+pub(super) struct Candidate {
+    pub(super) height: u64,
+    pub(super) sender: PublicKey,
+    pub(super) sequence: u64,
+    pub(super) batch: BatchId,
+    pub(super) index: u32,
 }
 
 fn receipt_json(api: &Api, target: Hash256, device: Option<PublicKey>) -> Result<String, ApiError> {
@@ -94,7 +94,7 @@ fn receipt_json(api: &Api, target: Hash256, device: Option<PublicKey>) -> Result
 }
 
 /// The lowest anchors of batches that hold `target`: the earlier, the more it proves.
-fn candidates(api: &Api, target: &Hash256) -> Result<Vec<Candidate>, ViewError> {
+pub(super) fn candidates(api: &Api, target: &Hash256) -> Result<Vec<Candidate>, ViewError> {
     let store = &api.rpc.store;
     let mut candidates = Vec::new();
     for (batch, index) in store.anchors_of_leaf(target)? {

@@ -7,12 +7,12 @@ use axum::response::{IntoResponse, Response};
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::merkle::Tree;
 use dronechain_chain_spec::transaction::Transaction;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 
 use super::cache::Cache;
 use super::error::ApiError;
-use super::limits::{BATCH_TREES_MAX, BLOCK_TREES_MAX, SUBMISSIONS_KIB_MAX, WORKERS_MAX};
+use super::limits::{BATCH_TREES_MAX, BLOCK_TREES_MAX, EVENT_STREAMS_MAX, SUBMISSIONS_KIB_MAX, WORKERS_MAX};
 use super::{Rpc, TipView};
 use crate::core::view::BatchId;
 
@@ -28,6 +28,10 @@ pub(super) struct Api {
     pub(super) accounts: Cache<Hash256, Tree>,
     /// KiB of submissions that may still come in.
     pub(super) submissions: Arc<Semaphore>,
+    /// Streams of events that may still be opened.
+    pub(super) event_streams: Arc<Semaphore>,
+    /// True once the server stops: what has no end by itself ends then.
+    pub(super) stopped: watch::Receiver<bool>,
     workers: Arc<Semaphore>,
 }
 
@@ -39,13 +43,15 @@ pub(super) struct BlockParts {
 }
 
 impl Api {
-    pub(super) fn new(rpc: Rpc) -> Self {
+    pub(super) fn new(rpc: Rpc, stopped: watch::Receiver<bool>) -> Self {
         Self {
             rpc,
             batches: Cache::new(BATCH_TREES_MAX),
             blocks: Cache::new(BLOCK_TREES_MAX),
             accounts: Cache::new(1),
             submissions: Arc::new(Semaphore::new(SUBMISSIONS_KIB_MAX)),
+            event_streams: Arc::new(Semaphore::new(EVENT_STREAMS_MAX)),
+            stopped,
             workers: Arc::new(Semaphore::new(WORKERS_MAX)),
         }
     }

@@ -112,15 +112,6 @@ fn header_view(api: &Api, name: BlockName) -> Result<HeaderView, ApiError> {
     })
 }
 
-/// `GET /calendar/{height}/data`: the hash of the active block, where public Chainpoint clients look for it.
-pub(super) async fn calendar(
-    State(api): State<Arc<Api>>,
-    Segments(height): Segments<u64>,
-    _: Params<NoQuery>,
-) -> Result<Json<Hash256>, ApiError> {
-    api.run(move |api| api.rpc.store.active(height)?.ok_or(ApiError::Unknown("block"))).await.map(Json)
-}
-
 #[derive(Serialize)]
 pub(super) struct BlockView {
     #[serde(flatten)]

@@ -42,6 +42,8 @@ pub(super) enum ApiError {
     Submit(#[from] SubmitError),
     #[error("too many submissions at once, try again later")]
     Busy,
+    #[error("too many streams of events at once, try again later or at another node")]
+    StreamsFull,
     #[error("the node is low on disk space and takes nothing in; try another node")]
     NoSpace,
     #[error("no answer in time; ask for the transaction, or submit the same bytes again")]
@@ -104,6 +106,7 @@ impl ApiError {
                 SubmitError::MempoolFull => plain(StatusCode::SERVICE_UNAVAILABLE, "mempool-full"),
             },
             Self::Busy => plain(StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            Self::StreamsFull => plain(StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::NoSpace => plain(StatusCode::SERVICE_UNAVAILABLE, "no-space"),
             Self::NoAnswer => plain(StatusCode::SERVICE_UNAVAILABLE, "no-answer"),
             Self::Stopping => plain(StatusCode::SERVICE_UNAVAILABLE, "stopping"),

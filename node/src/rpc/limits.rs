@@ -9,8 +9,8 @@ use dronechain_chain_spec::wire::Submission;
 pub const CONNECTIONS_MAX: usize = 1_024;
 /// For a request's head to arrive, and for the next request on a kept connection.
 pub const HEAD_WAIT: Duration = Duration::from_secs(10);
-/// Bytes of a request's head.
-pub const HEAD_BYTES_MAX: usize = 16 << 10;
+/// Bytes of a request's head: it may name [`EVENT_HASHES_MAX`] hashes and [`EVENT_SENDERS_MAX`] keys.
+pub const HEAD_BYTES_MAX: usize = 32 << 10;
 /// How long one connection lives, so that a client that never reads cannot hold it for ever.
 pub const CONNECTION_AGE_MAX: Duration = Duration::from_secs(600);
 /// What a request under way gets to finish when its connection or the server is to end.
@@ -55,3 +55,20 @@ pub const RECEIPT_TRIES_MAX: usize = 8;
 pub const MOVED_TRIES_MAX: u32 = 5;
 /// Pause before it is: the new tip is published just behind its commit.
 pub const MOVED_PAUSE: Duration = Duration::from_millis(20);
+
+/// Streams of events at a time; more are told to come back.
+pub const EVENT_STREAMS_MAX: usize = 256;
+/// Senders that a stream follows.
+pub const EVENT_SENDERS_MAX: u64 = 64;
+/// Hashes that a stream waits for.
+pub const EVENT_HASHES_MAX: u64 = 256;
+/// Blocks that are read at a time for one stream.
+pub const EVENT_PAGE_BLOCKS: usize = 64;
+/// Events after which such a page ends early; receipts come on top.
+pub const EVENT_PAGE_MAX: usize = 256;
+/// Events that wait for the reader beside the page at hand.
+pub const EVENTS_AHEAD_MAX: usize = 16;
+/// A reader that takes no event for this long is cut.
+pub const EVENT_WAIT: Duration = Duration::from_secs(10);
+/// A stream without events shows so often that it lives.
+pub const EVENT_KEEP_ALIVE: Duration = Duration::from_secs(10);

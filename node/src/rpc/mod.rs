@@ -3,13 +3,15 @@
 //! Handlers read the store and the last published [`TipView`]; submissions go through a bounded
 //! queue to the one task that writes. Promises: every request is bounded in size, time and memory,
 //! an answer is about committed data only, and every refusal has a name. Leaves out: JSON-RPC,
-//! events, the explorer, and access by pages of other origins (no CORS).
+//! the explorer, and access by pages of other origins (no CORS).
 
 mod anchors;
 mod api;
 mod cache;
+mod calendar;
 mod chain;
 mod error;
+mod events;
 mod health;
 pub mod limits;
 mod params;
@@ -24,7 +26,7 @@ mod transactions;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use dronechain_chain_spec::key::PublicKey;
+use dronechain_chain_spec::key::SigningKey;
 use dronechain_chain_spec::spec::ChainSpec;
 use tokio::sync::{mpsc, watch};
 
@@ -41,8 +43,8 @@ pub struct Rpc {
     pub store: Arc<Store>,
     /// The network's chain spec.
     pub spec: Arc<ChainSpec>,
-    /// The node's own key.
-    pub node: PublicKey,
+    /// The node's own key, which signs promises.
+    pub key: SigningKey,
     /// The tip, published after every commit and whenever `syncing` changes.
     pub tip: watch::Receiver<Arc<TipView>>,
     /// Where submissions go.

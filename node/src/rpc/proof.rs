@@ -51,6 +51,20 @@ impl Api {
         Err(ApiError::TipMoved)
     }
 
+    /// The path of an account's entry, shown at the lowest block from which on the accounts have not changed.
+    /// Blocks.
+    pub(super) fn account_proof(&self, key: PublicKey) -> Result<Authority, ApiError> {
+        for _ in 0..MOVED_TRIES_MAX {
+            let place = self.tip().registry.place(&key);
+            place.filter(|place| place.roll == Roll::Accounts).ok_or(ApiError::Unknown("account"))?;
+            if let Some(authority) = self.authority(0, key, None)? {
+                return Ok(authority);
+            }
+            thread::sleep(MOVED_PAUSE);
+        }
+        Err(ApiError::TipMoved)
+    }
+
     /// None if the chain, or the tip published, is no longer that of the place.
     fn prove(
         &self,
@@ -85,7 +99,8 @@ impl Api {
         Ok((store.active(height)? == Some(block)).then_some(Anchored { block, proof }))
     }
 
-    fn block_parts(&self, block: &Hash256) -> Result<Option<Arc<BlockParts>>, ViewError> {
+    /// A block's transactions with their tree; none if they are not here.
+    pub(super) fn block_parts(&self, block: &Hash256) -> Result<Option<Arc<BlockParts>>, ViewError> {
         self.blocks.get(block, || {
             let transactions = self.rpc.store.transactions(block)?;
             Ok(transactions.map(|transactions| {
@@ -95,8 +110,8 @@ impl Api {
         })
     }
 
-    /// Who was entitled to the anchor at `height`; none if tip and store are of different moments.
-    fn authority(
+    /// Who was entitled to the anchor at `height`, shown at that height or above; none if tip and store are of different moments.
+    pub(super) fn authority(
         &self,
         height: u64,
         sender: PublicKey,

@@ -7,6 +7,7 @@ use axum::extract::State;
 use dronechain_chain_spec::governance::Governance;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
+use dronechain_chain_spec::receipt::Authority;
 use dronechain_chain_spec::registry::{Entry, Place, Roll};
 use dronechain_chain_spec::state::Admins;
 use dronechain_chain_spec::transaction::Sender;
@@ -67,6 +68,15 @@ pub(super) async fn account(
     let account = tip.registry.account(&key).ok_or(ApiError::Unknown("key"))?;
     let (entry, next_sequence) = (account.entry.clone(), account.next_sequence);
     Ok(Json(AccountView { roll, index, entry, next_sequence }))
+}
+
+/// `GET /v1/registry/{key}/proof`
+pub(super) async fn proof(
+    State(api): State<Arc<Api>>,
+    Segments(key): Segments<PublicKey>,
+    _: Params<NoQuery>,
+) -> Result<Json<Authority>, ApiError> {
+    api.run(move |api| api.account_proof(key)).await.map(Json)
 }
 
 #[derive(Serialize)]

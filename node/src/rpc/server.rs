@@ -6,9 +6,9 @@ use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
@@ -19,20 +19,21 @@ use tokio::time::{sleep, timeout};
 
 use super::api::Api;
 use super::error::ApiError;
+use super::events::Cut;
 use super::limits::{
     ACCEPT_FAILURES_MAX, ACCEPT_PAUSE, BODY_BYTES_MAX, CONNECTION_AGE_MAX, CONNECTIONS_MAX, GRACE,
     HEAD_BYTES_MAX, HEAD_WAIT,
 };
-use super::{Rpc, anchors, chain, health, registry, status, submit, transactions};
+use super::{Rpc, anchors, calendar, chain, events, health, registry, status, submit, transactions};
 
 /// Serves until `shutdown` resolves; requests under way then get a short time to finish.
 ///
 /// # Errors
 /// When the listener keeps failing.
 pub async fn serve(listener: TcpListener, rpc: Rpc, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-    let router = router(rpc);
-    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let (stop, stopped) = watch::channel(false);
+    let router = router(rpc, stopped.clone());
+    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     let mut failures = 0;
@@ -84,11 +85,14 @@ async fn connection(stream: TcpStream, router: Router, mut stopped: watch::Recei
         .header_read_timeout(HEAD_WAIT)
         .max_buf_size(HEAD_BYTES_MAX)
         .half_close(false);
-    let served = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let cut = Cut::default();
+    let service = TowerToHyperService::new(router.layer(Extension(cut.clone())));
+    let served = builder.serve_connection(TokioIo::new(stream), service);
     let mut served = pin!(served);
     let end = tokio::select! {
         result = served.as_mut() => Some(result),
         () = sleep(CONNECTION_AGE_MAX) => None,
+        () = cut.0.notified() => return,
         _ = stopped.wait_for(|stopped| *stopped) => None,
     };
     let end = match end {
@@ -103,7 +107,7 @@ async fn connection(stream: TcpStream, router: Router, mut stopped: watch::Recei
     }
 }
 
-fn router(rpc: Rpc) -> Router {
+fn router(rpc: Rpc, stopped: watch::Receiver<bool>) -> Router {
     Router::new()
         .route("/v1/status", get(status::status))
         .route("/v1/tip", get(status::tip))
@@ -124,11 +128,13 @@ fn router(rpc: Rpc) -> Router {
         .route("/v1/governance", get(registry::governance))
         .route("/v1/registry", get(registry::entries))
         .route("/v1/registry/{key}", get(registry::account))
-        .route("/calendar/{height}/data", get(chain::calendar))
+        .route("/v1/registry/{key}/proof", get(registry::proof))
+        .route("/v1/events", get(events::events))
+        .route("/calendar/{height}/data", get(calendar::data))
         .route("/livez", get(status::live))
         .route("/readyz", get(status::ready))
         .fallback(async || ApiError::NoRoute)
         .method_not_allowed_fallback(async || ApiError::Method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(Arc::new(Api::new(rpc)))
+        .with_state(Arc::new(Api::new(rpc, stopped)))
 }

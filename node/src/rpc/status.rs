@@ -78,7 +78,7 @@ pub(super) async fn status(State(api): State<Arc<Api>>, _: Params<NoQuery>) -> J
         storage,
         network: api.rpc.spec.name.clone(),
         chain_id: api.rpc.store.chain_id(),
-        node: api.rpc.node,
+        node: PublicKey::of(&api.rpc.key),
         version: env!("CARGO_PKG_VERSION"),
         tip: Tip::from(&*tip),
         peers: api.rpc.peers.load(Ordering::Relaxed),

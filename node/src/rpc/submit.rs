@@ -9,6 +9,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use dronechain_chain_spec::codec;
 use dronechain_chain_spec::hash::Hash256;
+use dronechain_chain_spec::key::PublicKey;
+use dronechain_chain_spec::promise::{Promise, SignedPromise};
 use dronechain_chain_spec::rules::TxError;
 use dronechain_chain_spec::transaction::CheckedTransaction;
 use dronechain_chain_spec::wire::Submission;
@@ -42,6 +44,8 @@ pub(super) struct Accepted {
     state: Progress,
     #[serde(skip_serializing_if = "Option::is_none")]
     height: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    promise: Option<SignedPromise>,
 }
 
 /// `POST /v1/transactions`
@@ -59,6 +63,7 @@ pub(super) async fn submit(
     let _room = room(&api, len)?;
     let bytes = read(body, len).await?;
     let (transaction, body) = Arc::clone(&api).run(move |api| check(api, &bytes)).await?;
+    let taken = transaction.clone();
     let (reply, answer) = oneshot::channel();
     api.rpc.submit.try_send(Submit { transaction, body, reply }).map_err(|error| match error {
         TrySendError::Full(_) => ApiError::Busy,
@@ -66,13 +71,22 @@ pub(super) async fn submit(
     })?;
     let answer = timeout(ANSWER_WAIT, answer).await.map_err(|_| ApiError::NoAnswer)?;
     Ok(match answer.map_err(|_| ApiError::Stopping)?? {
-        Submitted::Pending { txid } => {
-            (StatusCode::ACCEPTED, Json(Accepted { txid, state: Progress::Pending, height: None }))
+        Submitted::Pending { txid, tip } => {
+            let promise = tip.and_then(|tip| promise(&api, &taken, tip));
+            (StatusCode::ACCEPTED, Json(Accepted { txid, state: Progress::Pending, height: None, promise }))
         }
         Submitted::Included { txid, height } => {
-            (StatusCode::OK, Json(Accepted { txid, state: Progress::Included, height: Some(height) }))
+            let (state, height) = (Progress::Included, Some(height));
+            (StatusCode::OK, Json(Accepted { txid, state, height, promise: None }))
         }
     })
+}
+
+/// The node's promise of a transaction that is durable; none to the admins.
+fn promise(api: &Api, transaction: &CheckedTransaction, tip: (Hash256, u64)) -> Option<SignedPromise> {
+    let key = &api.rpc.key;
+    let promise = Promise::new(api.rpc.store.chain_id(), PublicKey::of(key), transaction, tip)?;
+    Some(promise.signed(key))
 }
 
 fn content_length(headers: &HeaderMap) -> Result<u64, ApiError> {

@@ -10,6 +10,7 @@ use dronechain_chain_spec::hash::{Hash256, sha256};
 use dronechain_chain_spec::header::{Header, Parent};
 use dronechain_chain_spec::key::{PublicKey, SigningKey};
 use dronechain_chain_spec::merkle;
+use dronechain_chain_spec::promise::SignedPromise;
 use dronechain_chain_spec::receipt::Receipt;
 use dronechain_chain_spec::registry::Role;
 use dronechain_chain_spec::spec::{AdminSet, ChainSpec, Parameters};
@@ -196,7 +197,7 @@ async fn running() -> Running {
     let rpc = Rpc {
         store: Arc::new(store),
         spec: Arc::new(spec()),
-        node: PublicKey::of(&key(1)),
+        key: key(1),
         tip,
         submit,
         peers: Arc::new(AtomicUsize::new(2)),
@@ -357,12 +358,17 @@ async fn submission_waits_for_its_answer() {
     let holder = sha256(&[b"another"]);
     let txid = transaction.txid();
     for (answer, status) in [
-        (Ok(Submitted::Pending { txid }), 202),
+        (Ok(Submitted::Pending { txid, tip: Some((holder, 3)) }), 202),
+        (Ok(Submitted::Pending { txid, tip: None }), 202),
         (Ok(Submitted::Included { txid, height: 7 }), 200),
         (Err(SubmitError::SequenceTaken { holder }), 409),
         (Err(SubmitError::MempoolFull), 503),
     ] {
         let bytes = submission(leaves());
+        let promised = match &answer {
+            Ok(Submitted::Pending { tip, .. }) => *tip,
+            Ok(Submitted::Included { .. }) | Err(_) => None,
+        };
         let (mut queue, reply) = (std::mem::replace(&mut node.submitted, mpsc::channel(1).1), answer);
         let core = async {
             let Submit { transaction, body, reply: to } = queue.recv().await.expect("a submission");
@@ -373,6 +379,13 @@ async fn submission_waits_for_its_answer() {
         let (found, ()) = tokio::join!(node.ask(&head, &bytes), core);
         node.submitted = queue;
         assert_eq!(found.0, status);
+        let answer: Value = serde_json::from_slice(&found.1).expect("JSON");
+        let promise: Option<SignedPromise> =
+            answer.get("promise").map(|promise| serde_json::from_value(promise.clone()).expect("a promise"));
+        let promise = promise.map(|promise| promise.check(&spec().genesis().hash()).expect("signed"));
+        assert_eq!(promise.as_ref().map(|promise| promise.promise().tip_height), promised.map(|tip| tip.1));
+        let checked = transaction.clone().check(&spec().genesis().hash()).expect("well-formed");
+        assert!(promise.is_none_or(|promise| promise.promise().is_of(&checked)));
     }
     let bytes = submission(leaves()[1..].to_vec());
     let (status, body) = node.ask(&head(&bytes), &bytes).await;

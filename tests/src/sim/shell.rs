@@ -139,7 +139,7 @@ impl World {
         let Some((client, at)) = self.nodes[node].tickets.remove(&ticket) else { return };
         let sub = &self.clients[client].subs[at];
         let key = (sub.transaction.body.sender, sub.transaction.body.sequence);
-        if let Ok(Submitted::Pending { txid }) = &result
+        if let Ok(Submitted::Pending { txid, .. }) = &result
             && self.nodes[node].is_honest()
         {
             self.tally.count("submissions", "acknowledged");
