@@ -236,7 +236,8 @@ fn an_existence_proof_of_a_forged_record_does_not_verify() {
     *forged.last_mut().expect("a signature") ^= 1;
     let batch = Batch::from_leaves([sha256(&[&forged]), record.target_hash()]).expect("two leaves");
     let height = world.mine_by(&controller(), Action::Anchor(batch.anchor(AnchorKind::Command)));
-    let receipts = batch.receipts(world.chain_id(), &world.proof(height, height, None)).expect("its own");
+    let proof = world.proof(height, height, None);
+    let receipts = batch.receipts(world.chain_id(), &proof).expect("its own");
     let proofs: Vec<_> =
         receipts.map(|receipt| ExistenceProof::of(&receipt, "localhost").expect("sound")).collect();
     let error = verify(&world.chain, &forged, proofs[0].to_json().as_bytes()).expect_err("its signature");
