@@ -319,7 +319,7 @@ fn k9_a_first_transaction_counts_from_the_promises_tip() {
     scene.goes_on(3 + PROMISE_BLOCKS, Vec::new());
     let broken = first(&scene, tip);
     assert_eq!(broken.check(&scene.net.chain), Ok(()));
-    let mut with_another = broken.clone();
+    let mut with_another = broken;
     with_another.previous = Some(scene.previous(1, 2));
     refused(&with_another, &scene.net.chain, "K3");
     let elsewhere = first(&scene, (sha256(&[b"another block"]), 3));

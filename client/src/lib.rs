@@ -87,5 +87,5 @@ pub use nodes::Nodes;
 pub use producer::{
     Delivery, OpenError, Pending, PendingError, Producer, ProducerConfig, Record, Rejection, SendError,
 };
-pub use promise::{GatherError, gather};
+pub use promise::{GatherError, Look, gather};
 pub use transaction::{PendingTransaction, WaitError};

@@ -36,6 +36,16 @@ pub const PRODUCER_TICK: Duration = Duration::from_millis(500);
 pub const SEQUENCES_AHEAD_MAX: u64 = 256;
 /// Blocks over another transaction at a batch's sequence, after which the batch is signed anew.
 pub const LOST_DEPTH: u64 = 6;
+/// Own blocks after which a batch that a node took and that is in no block is handed to the next node too.
+pub const IDLE_BLOCKS: u64 = 12;
+/// Pieces of evidence that a producer keeps against one node.
+pub const BROKEN_PER_NODE_MAX: usize = 16;
+/// Pause before evidence of a broken promise is looked for again, at another node.
+pub const JUDGE_PAUSE: Duration = Duration::from_secs(30);
+/// Tries to find it, after which the promise is let go of.
+pub const JUDGE_TRIES_MAX: u32 = 20;
+/// Promises for which it is looked for at the same time.
+pub const JUDGING_MAX: usize = 4;
 /// All nodes are compared with the own header chain after so long.
 pub const SURVEY_EVERY: Duration = Duration::from_secs(10);
 /// For one node's new headers, while the own chain waits.

@@ -2,6 +2,7 @@
 
 use dronechain_chain_spec::chain::HeaderChain;
 use dronechain_chain_spec::hash::Hash256;
+use dronechain_chain_spec::header::Header;
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::link::Shown;
 use dronechain_chain_spec::merkle::Tree;
@@ -9,8 +10,10 @@ use dronechain_chain_spec::promise::{
     Authority, BrokenPromise, BrokenPromiseError, Previous, Promise, PromiseError, SignedPromise,
 };
 use dronechain_chain_spec::transaction::{Sender, Transaction};
+use tokio::sync::RwLock;
 
 use crate::error::ClientError;
+use crate::headers::Headers;
 use crate::limits::GATHER_BLOCKS_MAX;
 use crate::node::NodeClient;
 
@@ -50,6 +53,46 @@ pub enum GatherError {
     },
 }
 
+impl GatherError {
+    /// Whether nothing that a node could show would make evidence of this promise.
+    pub fn is_final(&self) -> bool {
+        use BrokenPromiseError as Unbroken;
+        match self {
+            Self::Void { .. } => true,
+            // The others are about what a node gave.
+            Self::Unbroken(error) => matches!(
+                error,
+                Unbroken::Promise(_)
+                    | Unbroken::Kept { .. }
+                    | Unbroken::Late { .. }
+                    | Unbroken::Tip { .. }
+                    | Unbroken::Revoked { .. }
+            ),
+            Self::Client(_) | Self::NoPrevious { .. } | Self::NoBlock { .. } | Self::NoAuthority { .. } => {
+                false
+            }
+        }
+    }
+}
+
+/// A header chain that is only looked at, never held while a node is asked.
+pub trait Look: Sync {
+    /// What `read` finds in the chain as it is now.
+    fn look<T>(&self, read: impl FnOnce(&HeaderChain) -> T + Send) -> impl Future<Output = T> + Send;
+}
+
+impl Look for HeaderChain {
+    async fn look<T>(&self, read: impl FnOnce(&HeaderChain) -> T + Send) -> T {
+        read(self)
+    }
+}
+
+impl Look for RwLock<Headers> {
+    async fn look<T>(&self, read: impl FnOnce(&HeaderChain) -> T + Send) -> T {
+        read(self.read().await.chain())
+    }
+}
+
 impl From<PromiseError> for GatherError {
     fn from(error: PromiseError) -> Self {
         Self::Unbroken(error.into())
@@ -64,40 +107,46 @@ impl From<PromiseError> for GatherError {
 /// and the others where the node does not give what is needed: ask another.
 pub async fn gather(
     node: &NodeClient,
-    chain: &HeaderChain,
+    chain: &impl Look,
     promise: &SignedPromise,
 ) -> Result<BrokenPromise, GatherError> {
-    let checked = promise.clone().check(&chain.chain_id())?;
+    let (chain_id, tip) = chain.look(|chain| (chain.chain_id(), chain.height())).await;
+    let checked = promise.clone().check(&chain_id)?;
     let Promise { deadline, sender, .. } = *checked.promise();
     let Sender::Key(sender) = sender else { return Err(PromiseError::Sender.into()) };
-    if chain.height() < deadline {
-        return Err(BrokenPromiseError::Early { deadline, tip: chain.height() }.into());
+    if tip < deadline {
+        return Err(BrokenPromiseError::Early { deadline, tip }.into());
     }
     let source = Source { node, chain, promise: checked.promise() };
     let previous = source.previous(&sender).await?;
     let from = previous.as_ref().map_or(checked.promise().tip_height, |previous| previous.height);
+    let first = chain.look(|chain| checked.promise().first_block(from, chain)).await;
     let mut blocks = Vec::new();
-    for height in checked.promise().first_block(from, chain)..=deadline {
+    for height in first..=deadline {
         blocks.push(source.txids(height).await?);
     }
     let authority = source.authority(&sender).await?;
     let broken = BrokenPromise { promise: promise.clone(), previous, blocks, authority };
-    broken.check(chain)?;
+    chain.look(|chain| broken.check(chain)).await?;
     Ok(broken)
 }
 
 /// Where the parts come from.
-struct Source<'a> {
+struct Source<'a, L> {
     node: &'a NodeClient,
-    chain: &'a HeaderChain,
+    chain: &'a L,
     promise: &'a Promise,
 }
 
-impl Source<'_> {
+impl<L: Look> Source<'_, L> {
+    async fn header(&self, height: u64) -> Option<Header> {
+        self.chain.look(|chain| chain.header(height).cloned()).await
+    }
+
     /// Transactions of the header chain's block.
     async fn transactions(&self, height: u64) -> Result<Vec<Transaction>, GatherError> {
         let missing = GatherError::NoBlock { height };
-        let Some(header) = self.chain.header(height) else { return Err(missing) };
+        let Some(header) = self.header(height).await else { return Err(missing) };
         if header.tx_count == 0 || height == 0 {
             return Ok(Vec::new());
         }
@@ -150,7 +199,7 @@ impl Source<'_> {
     /// The sender's registration; none of a node.
     async fn authority(&self, sender: &PublicKey) -> Result<Option<Authority>, GatherError> {
         let deadline = self.promise.deadline;
-        if self.chain.node_set(deadline).entry(sender).is_some() {
+        if self.chain.look(|chain| chain.node_set(deadline).entry(sender).is_some()).await {
             return Ok(None);
         }
         let missing = GatherError::NoAuthority { sender: *sender };

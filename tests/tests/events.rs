@@ -359,8 +359,8 @@ async fn reader_that_is_too_slow_is_cut_and_goes_on_by_its_cursor() {
     // The cut may show as an end or as a reset.
     let _ = stream.read_to_end(&mut bytes).await;
     let text = String::from_utf8_lossy(&bytes);
-    let ids = text.lines().filter_map(|line| line.strip_prefix("id: ")).filter_map(|id| id.parse().ok());
-    let last: Cursor = ids.last().expect("some events arrived");
+    let mut ids = text.lines().filter_map(|line| line.strip_prefix("id: ")).filter_map(|id| id.parse().ok());
+    let last: Cursor = ids.next_back().expect("some events arrived");
     assert_ne!(last.block, forge.tip());
 
     let mut events = scene.events(scene.interest(&[]), Some(cursor));

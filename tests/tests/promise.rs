@@ -1,5 +1,7 @@
 //! Promises of real nodes: given, kept, and broken where anyone can check it.
 
+use std::time::Duration;
+
 use dronechain_chain_spec::chain::HeaderChain;
 use dronechain_chain_spec::codec;
 use dronechain_chain_spec::hash::{Hash256, sha256};
@@ -12,15 +14,17 @@ use dronechain_chain_spec::transaction::{
     Action, Anchor, AnchorKind, Enrolment, PossessionClaim, Sender, Transaction, TransactionBody,
 };
 use dronechain_chain_spec::wire::BatchBody;
-use dronechain_client::{GatherError, NodeClient, State, gather};
+use dronechain_client::{Client, GatherError, NodeClient, Producer, ProducerConfig, State, gather};
 use dronechain_tests::cluster::Cluster;
 use dronechain_tests::hostile::Forge;
 use dronechain_tests::wait::until;
+use tokio::time::timeout;
 
 /// Every hash meets it.
 const EASIEST: Bits = Bits(0x2100_ffff);
 /// So short that a deadline of 120 blocks is not ahead of any clock.
 const BLOCK_TIME_MS: u64 = 10;
+const WAIT: Duration = Duration::from_secs(60);
 
 /// Nodes that do not mine, and what they are shown.
 struct Scene {
@@ -202,4 +206,56 @@ async fn nothing_is_promised_to_the_admins_or_by_an_old_tip() {
     let (first, body) = scene.anchor(0);
     let submitted = scene.node().submit(&first, Some(body)).await.expect("an answer");
     assert_eq!((submitted.state, submitted.promise), (State::Pending, None));
+}
+
+impl Scene {
+    async fn producer(&self) -> Producer {
+        let opened = Client::builder([self.cluster.url(0)]).open(self.cluster.path("client")).await;
+        let mut config = ProducerConfig::default();
+        (config.linger, config.confirmations, config.heartbeat) = (Duration::from_millis(10), 2, None);
+        let producer = opened.expect("a client").producer(self.controller.clone()).config(config);
+        producer.open().expect("a producer")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn producer_keeps_promises_over_a_restart_and_gathers_evidence_of_one_that_is_broken() {
+    let scene = Scene::new(0).await;
+    let producer = scene.producer().await;
+    let pending = producer.send(b"a record".to_vec()).await.expect("taken");
+    let first = timeout(WAIT, pending.promised()).await.expect("in time").expect("taken").expect("a promise");
+    assert_eq!(first.promise.node, PublicKey::of(&scene.cluster.keys[0]));
+    let client = producer.client().clone();
+    producer.close(WAIT).await.expect("closed");
+    client.close().await;
+    drop(pending);
+
+    let producer = scene.producer().await;
+    let recovered = producer.recovered()[0].promised().await.expect("there");
+    assert_eq!(recovered.as_ref(), Some(&first));
+    let mut broken = producer.broken_promises();
+    assert_eq!(*broken.borrow(), []);
+    // The deadline passes, and what stands over it.
+    let mut forge = scene.forge.clone();
+    scene.blocks(&mut forge, PROMISE_BLOCKS + 1);
+    scene.shows(&forge).await;
+    let until_tip = async {
+        let mut tip = producer.client().light().tip();
+        tip.wait_for(|tip| *tip == forge.tip()).await.expect("it follows");
+    };
+    timeout(WAIT, until_tip).await.expect("in time");
+    assert_eq!(*broken.borrow(), []);
+    scene.blocks(&mut forge, 1);
+    scene.shows(&forge).await;
+    let found = timeout(WAIT, broken.wait_for(|broken| !broken.is_empty())).await.expect("in time");
+    let evidence = found.expect("a producer")[0].clone();
+    assert_eq!(evidence.promise, *first);
+    assert_eq!(evidence.check(&scene.headers().await), Ok(()));
+    let client = producer.client().clone();
+    producer.close(WAIT).await.expect("closed");
+    client.close().await;
+
+    // The outbox keeps it.
+    let producer = scene.producer().await;
+    assert_eq!(*producer.broken_promises().borrow(), [evidence]);
 }

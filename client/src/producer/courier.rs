@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use dronechain_chain_spec::codec;
 use dronechain_chain_spec::hash::Hash256;
+use dronechain_chain_spec::key::PublicKey;
+use dronechain_chain_spec::promise::{BrokenPromise, Promise, SignedPromise};
 use dronechain_chain_spec::receipt::{AnchorProof, Receipt, ReceiptError};
 use dronechain_chain_spec::transaction::{Action, AnchorKind, Sender, Transaction};
 use dronechain_chain_spec::wire::BatchBody;
@@ -23,10 +25,14 @@ use super::lot::{Inclusion, Lot, Standing};
 use super::writer::{Command, Cut, Stored};
 use crate::error::ClientError;
 use crate::headers::Headers;
-use crate::limits::{LOST_DEPTH, PRODUCER_TICK, SEQUENCES_AHEAD_MAX};
+use crate::limits::{
+    BROKEN_PER_NODE_MAX, IDLE_BLOCKS, JUDGE_PAUSE, JUDGE_TRIES_MAX, JUDGING_MAX, LOST_DEPTH, PRODUCER_TICK,
+    SEQUENCES_AHEAD_MAX,
+};
 use crate::node::{AnchorStatus, State, Submitted};
 use crate::nodes::Nodes;
 use crate::pause::Pause;
+use crate::promise::{GatherError, gather};
 
 /// What the application is told of each delivered lot.
 pub(super) type Callback = Arc<dyn Fn(&Delivery) + Send + Sync>;
@@ -49,6 +55,8 @@ struct Flight {
     txid: Hash256,
     stage: Stage,
     pause: Pause,
+    /// Own height when a node took it last.
+    handed_at: u64,
     /// Own height at which its sequence was first seen to be another's.
     lost_at: Option<u64>,
 }
@@ -69,14 +77,32 @@ pub(super) struct Courier {
     pub(super) more: mpsc::UnboundedSender<Cut>,
     pub(super) callback: Option<Callback>,
     pub(super) rejected: watch::Sender<Option<Arc<Rejection>>>,
+    /// What nodes promised before the start.
+    pub(super) promises: Vec<SignedPromise>,
+    /// Evidence, as the outbox has it.
+    pub(super) broken: watch::Receiver<Vec<Arc<BrokenPromise>>>,
 }
 
 /// What one hand-over came to.
 type Handed = (u64, Hash256, Result<Submitted, ClientError>);
 
+/// A promise, with what it came to if that is known.
+type Judged = (u64, PublicKey, Result<BrokenPromise, GatherError>);
+
+/// A promise whose batch was not seen in time.
+struct Due {
+    promise: Arc<SignedPromise>,
+    /// When evidence is looked for; none while it is.
+    at: Option<Instant>,
+    tries: u32,
+}
+
 struct Run {
     flights: BTreeMap<u64, Flight>,
     handing: JoinSet<Handed>,
+    /// By sequence and node, until they are kept or judged.
+    promises: BTreeMap<(u64, PublicKey), Due>,
+    judging: JoinSet<Judged>,
     /// The ledger's next sequence of the sender.
     next: u64,
     last_anchor: Instant,
@@ -85,8 +111,17 @@ struct Run {
 impl Courier {
     /// Runs until the producer is dropped.
     pub(super) async fn run(mut self) {
-        let mut run =
-            Run { flights: BTreeMap::new(), handing: JoinSet::new(), next: 0, last_anchor: Instant::now() };
+        let promises = std::mem::take(&mut self.promises)
+            .into_iter()
+            .map(|promise| ((promise.promise.sequence, promise.promise.node), Due::new(Arc::new(promise))));
+        let mut run = Run {
+            flights: BTreeMap::new(),
+            handing: JoinSet::new(),
+            promises: promises.collect(),
+            judging: JoinSet::new(),
+            next: 0,
+            last_anchor: Instant::now(),
+        };
         let mut tick = interval(PRODUCER_TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -98,7 +133,11 @@ impl Courier {
                 Some(handed) = run.handing.join_next(), if !run.handing.is_empty() => {
                     // A task ends early only with the runtime.
                     let Ok(handed) = handed else { return };
-                    self.handed(&mut run, handed);
+                    self.handed(&mut run, handed).await;
+                }
+                Some(judged) = run.judging.join_next(), if !run.judging.is_empty() => {
+                    let Ok(judged) = judged else { return };
+                    self.judged(&mut run, judged).await;
                 }
                 changed = self.followed.changed() => {
                     if changed.is_err() {
@@ -142,15 +181,21 @@ impl Courier {
         }
     }
 
-    fn handed(&self, run: &mut Run, (sequence, txid, result): Handed) {
+    async fn handed(&self, run: &mut Run, (sequence, txid, result): Handed) {
+        let height = self.headers.read().await.chain().height();
         let Some(flight) = run.flights.get_mut(&sequence).filter(|flight| flight.txid == txid) else {
             return;
         };
         match result {
-            Ok(_) => {
+            Ok(submitted) => {
                 flight.pause.reset();
+                flight.handed_at = height;
                 flight.stage = Stage::Promised;
-                flight.lot.stands(Standing::Promised);
+                let lot = Arc::clone(&flight.lot);
+                match submitted.promise {
+                    Some(promise) => self.keep(run, lot, promise).await,
+                    None => lot.stands(Standing::Promised),
+                }
             }
             Err(error) if is_final(&error) => self.reject(run, sequence, error),
             Err(error) => {
@@ -164,6 +209,79 @@ impl Courier {
                 tracing::debug!(sequence, %error, "a batch is handed over again");
             }
         }
+    }
+
+    /// Puts a node's promise into the outbox, which tells the lot.
+    async fn keep(&self, run: &mut Run, lot: Arc<Lot>, promise: SignedPromise) {
+        let Promise { sequence, node, .. } = promise.promise;
+        let checked = promise.promise.check_node(self.headers.read().await.chain());
+        if let Err(error) = checked {
+            tracing::warn!(sequence, %error, "a promise that binds nobody");
+            lot.stands(Standing::Promised);
+            return;
+        }
+        // A later promise of the same has a later deadline.
+        let due = run.promises.entry((sequence, node)).or_insert_with(|| Due::new(Arc::new(promise)));
+        let promise = Arc::clone(&due.promise);
+        // Fails only when the writer is gone, which ends this too.
+        let _ = self.commands.send(Command::Promised { lot, promise }).await;
+    }
+
+    /// Looks for evidence against nodes whose deadline passed so long ago that it stands.
+    async fn judge(&self, run: &mut Run) {
+        let height = self.headers.read().await.chain().height();
+        let depth = self.config.confirmations;
+        let now = Instant::now();
+        for ((sequence, node), due) in &mut run.promises {
+            let is_over = due.promise.promise.deadline.saturating_add(depth) <= height;
+            if !is_over || due.at.is_none_or(|at| at > now) || run.judging.len() >= JUDGING_MAX {
+                continue;
+            }
+            due.at = None;
+            due.tries += 1;
+            let (nodes, headers) = (Arc::clone(&self.nodes), Arc::clone(&self.headers));
+            let (sequence, node, promise) = (*sequence, *node, Arc::clone(&due.promise));
+            run.judging.spawn(async move {
+                let asked = nodes.current();
+                let gathered = gather(&asked, &*headers, &promise).await;
+                if gathered.as_ref().is_err_and(|error| !error.is_final()) {
+                    nodes.pass_over();
+                }
+                (sequence, node, gathered)
+            });
+        }
+    }
+
+    async fn judged(&self, run: &mut Run, (sequence, node, gathered): Judged) {
+        // It may have been settled meanwhile.
+        let Some(due) = run.promises.get_mut(&(sequence, node)) else { return };
+        let broken = match gathered {
+            Ok(_) if !self.is_wanted(sequence, &node) => None,
+            Ok(broken) => {
+                tracing::warn!(sequence, %node, deadline = broken.promise.promise.deadline, "a node broke its promise");
+                Some(Arc::new(broken))
+            }
+            Err(error) if error.is_final() || due.tries >= JUDGE_TRIES_MAX => {
+                tracing::debug!(sequence, %node, %error, "a promise comes to nothing");
+                None
+            }
+            Err(error) => {
+                tracing::debug!(sequence, %node, %error, "evidence is looked for again");
+                due.at = Some(Instant::now() + JUDGE_PAUSE);
+                return;
+            }
+        };
+        run.promises.remove(&(sequence, node));
+        let _ = self.commands.send(Command::Judged { sequence, node, broken }).await;
+    }
+
+    /// Whether more evidence is kept against that node.
+    fn is_wanted(&self, sequence: u64, node: &PublicKey) -> bool {
+        let broken = self.broken.borrow();
+        let against =
+            broken.iter().map(|broken| &broken.promise.promise).filter(|promise| promise.node == *node);
+        let sequences: Vec<_> = against.map(|promise| promise.sequence).collect();
+        sequences.len() < BROKEN_PER_NODE_MAX && !sequences.contains(&sequence)
     }
 
     /// Nothing behind it can be included: every lot is refused with it.
@@ -183,6 +301,7 @@ impl Courier {
         let sender = self.sender;
         let tip = *self.followed.borrow();
         self.leave_orphans(run).await;
+        self.leave_idle_node(run).await;
         let asked = self.nodes.ask(|node| async move { node.next_sequence(sender).await }).await;
         if let Ok(sequences) = asked {
             run.next = sequences.next_sequence;
@@ -203,7 +322,24 @@ impl Courier {
             }
         }
         self.deliver(run).await;
+        self.judge(run).await;
         self.tip.send_replace(tip);
+    }
+
+    /// What one node does not bring into a block, another may.
+    async fn leave_idle_node(&self, run: &mut Run) {
+        let height = self.headers.read().await.chain().height();
+        let mut is_idle = false;
+        for flight in run.flights.values_mut() {
+            let is_late = flight.handed_at + IDLE_BLOCKS <= height;
+            if matches!(flight.stage, Stage::Promised) && flight.lost_at.is_none() && is_late {
+                flight.stage = Stage::Waiting(Instant::now());
+                is_idle = true;
+            }
+        }
+        if is_idle {
+            self.nodes.pass_over();
+        }
     }
 
     /// Lots whose block left the chain are on their way again.
@@ -285,12 +421,14 @@ impl Courier {
                 return;
             }
             let (sequence, lot, inclusion) = (*sequence, Arc::clone(&flight.lot), Arc::clone(inclusion));
+            let height = inclusion.height;
             if let Some(callback) = self.callback.clone() {
                 let delivery = Delivery::new(Arc::clone(&lot), self.chain_id, inclusion);
                 // It is the application's code, and may take its time.
                 drop(tokio::task::spawn_blocking(move || callback(&delivery)).await);
             }
-            if self.commands.send(Command::Delivered { sequence, lot }).await.is_err() {
+            let kept = run.kept(sequence, height);
+            if self.commands.send(Command::Delivered { sequence, lot, kept }).await.is_err() {
                 return;
             }
             run.flights.remove(&sequence);
@@ -311,7 +449,7 @@ impl Courier {
 }
 
 impl Run {
-    fn take(&mut self, Stored { lot, transaction }: Stored) {
+    fn take(&mut self, Stored { lot, transaction, .. }: Stored) {
         self.last_anchor = Instant::now();
         let (txid, sequence) = (transaction.txid(), transaction.body.sequence);
         let stage = Stage::Waiting(Instant::now());
@@ -321,9 +459,34 @@ impl Run {
             txid,
             stage,
             pause: Pause::new(),
+            handed_at: 0,
             lost_at: None,
         };
         self.flights.insert(sequence, flight);
+    }
+}
+
+impl Run {
+    /// The nodes whose promise of a sequence was kept by its inclusion at `height`; they are let go of.
+    fn kept(&mut self, sequence: u64, height: u64) -> Vec<PublicKey> {
+        let of_sequence = (sequence, PublicKey([0; 32]))..=(sequence, PublicKey([0xff; 32]));
+        let kept = |due: &Due| height <= due.promise.promise.deadline;
+        let nodes: Vec<_> = self
+            .promises
+            .range(of_sequence)
+            .filter(|(_, due)| kept(due))
+            .map(|((_, node), _)| *node)
+            .collect();
+        for node in &nodes {
+            self.promises.remove(&(sequence, *node));
+        }
+        nodes
+    }
+}
+
+impl Due {
+    fn new(promise: Arc<SignedPromise>) -> Self {
+        Self { promise, at: Some(Instant::now()), tries: 0 }
     }
 }
 

@@ -1,9 +1,10 @@
 //! The records that are anchored together, and where they stand.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::merkle::Tree;
+use dronechain_chain_spec::promise::SignedPromise;
 use dronechain_chain_spec::receipt::AnchorProof;
 use tokio::sync::watch;
 
@@ -45,13 +46,16 @@ pub(super) struct Lot {
     /// Set when it takes no more records.
     leaves: OnceLock<Arc<[Hash256]>>,
     tree: OnceLock<Tree>,
+    /// The first that a node gave for the transaction that it has now.
+    promise: RwLock<Option<Arc<SignedPromise>>>,
     standing: watch::Sender<Standing>,
 }
 
 impl Lot {
     pub(super) fn new(first: u64) -> Self {
         let standing = watch::Sender::new(Standing::Stored);
-        Self { first, leaves: OnceLock::new(), tree: OnceLock::new(), standing }
+        let (leaves, tree, promise) = (OnceLock::new(), OnceLock::new(), RwLock::new(None));
+        Self { first, leaves, tree, promise, standing }
     }
 
     /// It takes no more records.
@@ -68,6 +72,29 @@ impl Lot {
     /// The tree over the leaves: built when the first receipt is asked for.
     pub(super) fn tree(&self) -> &Tree {
         self.tree.get_or_init(|| Tree::new(self.leaves().to_vec()))
+    }
+
+    /// A node's promise, which is in the outbox.
+    pub(super) fn promise(&self) -> Option<Arc<SignedPromise>> {
+        self.promise.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A node has it, and promised so; it may be in a block already.
+    pub(super) fn promised(&self, promise: Arc<SignedPromise>) {
+        self.promise.write().unwrap_or_else(PoisonError::into_inner).get_or_insert(promise);
+        self.standing.send_if_modified(|standing| {
+            let is_new = matches!(standing, Standing::Stored);
+            if is_new {
+                *standing = Standing::Promised;
+            }
+            is_new
+        });
+    }
+
+    /// It was signed anew: what was promised is void.
+    pub(super) fn starts_anew(&self) {
+        *self.promise.write().unwrap_or_else(PoisonError::into_inner) = None;
+        self.stands(Standing::Stored);
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<Standing> {

@@ -25,6 +25,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use dronechain_chain_spec::key::{PublicKey, SigningKey};
+use dronechain_chain_spec::promise::BrokenPromise;
 use dronechain_chain_spec::transaction::Sender;
 use tokio::sync::{AcquireError, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -89,7 +90,15 @@ impl ProducerBuilder {
         let room = Arc::new(Room::new(&config));
         let next = found.marks.sequence;
         let (due_sender, due) = watch::channel(None);
-        let ends = Ends { commands: received, cuts: cuts_sender, stored: stored_sender, due: due_sender };
+        let (broken_sender, broken) = watch::channel(found.broken.iter().cloned().map(Arc::new).collect());
+        let promises = found.promises.clone();
+        let ends = Ends {
+            commands: received,
+            cuts: cuts_sender,
+            stored: stored_sender,
+            due: due_sender,
+            broken: broken_sender,
+        };
         let (writer, recovered) = Writer::new(outbox, found, config.clone(), ends, Arc::clone(&room));
         let followed = client.light().tip();
         let (tip_sender, tip) = watch::channel(*followed.borrow());
@@ -122,6 +131,8 @@ impl ProducerBuilder {
             more: more_sender,
             callback,
             rejected: rejected_sender,
+            promises,
+            broken: broken.clone(),
         };
         tasks.spawn(courier.run());
         let spawned = std::thread::Builder::new().name("outbox".into()).spawn(move || writer.run());
@@ -134,6 +145,7 @@ impl ProducerBuilder {
             room,
             sight,
             rejected,
+            broken,
             recovered,
             sender: public,
             thread: Some(thread),
@@ -149,6 +161,7 @@ pub struct Producer {
     room: Arc<Room>,
     sight: Arc<Sight>,
     rejected: watch::Receiver<Option<Arc<Rejection>>>,
+    broken: watch::Receiver<Vec<Arc<BrokenPromise>>>,
     recovered: Vec<Pending>,
     sender: PublicKey,
     thread: Option<JoinHandle<()>>,
@@ -218,6 +231,12 @@ impl Producer {
     /// Lets go of those handles, and of the memory that they take.
     pub fn take_recovered(&mut self) -> Vec<Pending> {
         std::mem::take(&mut self.recovered)
+    }
+
+    /// Evidence of promises that nodes broke towards this producer, kept in its outbox: each holds for whoever has
+    /// the headers, by [`BrokenPromise::check`]. Changes are told.
+    pub fn broken_promises(&self) -> watch::Receiver<Vec<Arc<BrokenPromise>>> {
+        self.broken.clone()
     }
 
     /// The key that anchors.

@@ -8,6 +8,8 @@
 //! |---|---|---|
 //! | `records` | number of the first record, 8 bytes | number of records (4), then their rows |
 //! | `batches` | sequence, 8 bytes | number of the first record (8), records (4), transaction |
+//! | `promises` | sequence, 8 bytes, node, 32 | signed promise |
+//! | `broken` | node, 32 bytes, sequence, 8 | evidence of a broken promise |
 //! | `state` | `identity` | format (4), public key (32), chain id (32) |
 //! | `state` | `marks` | commit number (8), first record in no batch (8), next sequence (8, all ones if unknown) |
 //!
@@ -15,9 +17,10 @@
 
 use std::path::{Path, PathBuf};
 
-use dronechain_chain_spec::codec;
+use dronechain_chain_spec::codec::{self, Canonical};
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
+use dronechain_chain_spec::promise::{BrokenPromise, SignedPromise};
 use dronechain_chain_spec::transaction::Transaction;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
@@ -62,13 +65,19 @@ pub(super) struct Changes {
     pub(super) batches: Vec<Batched>,
     /// Sequences of batches that were delivered, or signed anew.
     pub(super) gone: Vec<u64>,
+    pub(super) promises: Vec<SignedPromise>,
+    /// Sequence and node of promises that were kept, or judged.
+    pub(super) settled: Vec<(u64, PublicKey)>,
+    pub(super) broken: Vec<BrokenPromise>,
     /// First records of groups of which all were delivered.
     pub(super) empty: Vec<u64>,
 }
 
 impl Changes {
     pub(super) fn is_empty(&self) -> bool {
-        self.records.is_none() && self.batches.is_empty() && self.gone.is_empty() && self.empty.is_empty()
+        let Self { records, batches, gone, promises, settled, broken, empty } = self;
+        records.is_none()
+            && [batches.len(), gone.len(), promises.len(), settled.len(), broken.len(), empty.len()] == [0; 6]
     }
 
     fn bytes(&self) -> usize {
@@ -84,6 +93,8 @@ pub(super) struct Found {
     pub(super) batches: Vec<(Batched, Vec<Leaf>)>,
     /// Records in no batch.
     pub(super) loose: Vec<Leaf>,
+    pub(super) promises: Vec<SignedPromise>,
+    pub(super) broken: Vec<BrokenPromise>,
     /// Number of the first record and number of records of each group.
     pub(super) groups: Vec<(u64, u32)>,
     /// Number of the next record.
@@ -94,6 +105,8 @@ struct Spaces {
     database: Database,
     records: Keyspace,
     batches: Keyspace,
+    promises: Keyspace,
+    broken: Keyspace,
     state: Keyspace,
 }
 
@@ -212,7 +225,8 @@ impl Spaces {
             database.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES))
         };
         let (records, batches, state) = (space("records")?, space("batches")?, space("state")?);
-        Ok(Self { database, records, batches, state })
+        let (promises, broken) = (space("promises")?, space("broken")?);
+        Ok(Self { database, records, batches, promises, broken, state })
     }
 
     fn write(&self, changes: &Changes, marks: Marks) -> fjall::Result<()> {
@@ -227,6 +241,18 @@ impl Spaces {
         }
         for sequence in &changes.gone {
             batch.remove(&self.batches, sequence.to_be_bytes());
+        }
+        for signed in &changes.promises {
+            let key = promise_key(signed.promise.sequence, &signed.promise.node);
+            batch.insert(&self.promises, key, codec::encode(signed));
+        }
+        for (sequence, node) in &changes.settled {
+            batch.remove(&self.promises, promise_key(*sequence, node));
+        }
+        for broken in &changes.broken {
+            let promise = &broken.promise.promise;
+            let key = [&promise.node.0[..], &promise.sequence.to_be_bytes()].concat();
+            batch.insert(&self.broken, key, codec::encode(broken));
         }
         for first in &changes.empty {
             batch.remove(&self.records, first.to_be_bytes());
@@ -276,7 +302,9 @@ impl Spaces {
             return Err(damaged(path, "a batch whose records are not there"));
         }
         batches.sort_by_key(|(batch, _)| batch.sequence);
-        Ok(Found { marks, batches, loose, groups, next })
+        let promises = values(&self.promises, path, "a promise")?;
+        let broken = values(&self.broken, path, "evidence")?;
+        Ok(Found { marks, batches, loose, promises, broken, groups, next })
     }
 }
 
@@ -301,6 +329,19 @@ fn group(key: &[u8], value: &[u8]) -> Option<(u64, Vec<Leaf>)> {
     let count = u32::from_le_bytes(*count);
     let records = (0..count).map(|_| Leaf::decode(&mut rows)).collect::<Option<Vec<_>>>()?;
     rows.is_empty().then_some((first, records))
+}
+
+fn promise_key(sequence: u64, node: &PublicKey) -> Vec<u8> {
+    [&sequence.to_be_bytes()[..], &node.0].concat()
+}
+
+/// Every value of a keyspace, in the order of its keys.
+fn values<T: Canonical>(space: &Keyspace, path: &Path, what: &str) -> Result<Vec<T>, OutboxError> {
+    let value = |row: fjall::Guard| {
+        let bytes = row.value().map_err(|error| fault(path, &error))?;
+        codec::decode(&bytes).map_err(|_| damaged(path, what))
+    };
+    space.iter().map(value).collect()
 }
 
 fn numbers<const N: usize>(bytes: &[u8]) -> Option<[u64; N]> {

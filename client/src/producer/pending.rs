@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dronechain_chain_spec::hash::Hash256;
+use dronechain_chain_spec::promise::SignedPromise;
 use dronechain_chain_spec::receipt::Receipt;
 use tokio::sync::{RwLock, watch};
 use tokio::time::{Instant, timeout_at};
@@ -51,12 +52,15 @@ impl Pending {
         self.hash
     }
 
-    /// Waits until a node has the record's batch and its transaction durably.
+    /// Waits until a node has the record's batch and its transaction durably, and gives the promise that it signed:
+    /// that they are in a block at the deadline's height at the latest. None where the batch was in a block before
+    /// any node promised. The outbox keeps it until it is kept; see [`super::Producer::broken_promises`].
     ///
     /// # Errors
     /// [`PendingError::Rejected`], [`PendingError::Stopped`].
-    pub async fn promised(&self) -> Result<(), PendingError> {
-        self.reach(|standing| matches!(standing, Standing::Promised | Standing::Included(_))).await.map(drop)
+    pub async fn promised(&self) -> Result<Option<Arc<SignedPromise>>, PendingError> {
+        self.reach(|standing| matches!(standing, Standing::Promised | Standing::Included(_))).await?;
+        Ok(self.lot.promise())
     }
 
     /// Waits until it is in a block, by the own header chain.

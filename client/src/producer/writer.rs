@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dronechain_chain_spec::hash::Hash256;
+use dronechain_chain_spec::key::PublicKey;
+use dronechain_chain_spec::promise::{BrokenPromise, SignedPromise};
 use dronechain_chain_spec::transaction::{Anchor, AnchorKind, Transaction};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
@@ -47,8 +49,12 @@ pub(super) enum Command {
     Take { handed: Handed, answer: oneshot::Sender<Vec<Place>> },
     /// The lot's transaction was signed; `before` is the sequence at which it lost its place.
     Signed { lot: Arc<Lot>, transaction: Transaction, before: Option<u64> },
-    /// The lot of that sequence was delivered.
-    Delivered { sequence: u64, lot: Arc<Lot> },
+    /// A node promised to include the lot's transaction.
+    Promised { lot: Arc<Lot>, promise: Arc<SignedPromise> },
+    /// A promise was not kept, or came to nothing.
+    Judged { sequence: u64, node: PublicKey, broken: Option<Arc<BrokenPromise>> },
+    /// The lot of that sequence was delivered, as these nodes promised.
+    Delivered { sequence: u64, lot: Arc<Lot>, kept: Vec<PublicKey> },
     /// The lot takes no more records; the answer is all lots that are not delivered.
     Cut { answer: oneshot::Sender<Vec<Arc<Lot>>> },
     /// The open lot may have waited long enough.
@@ -69,6 +75,8 @@ pub(super) struct Cut {
 pub(super) struct Stored {
     pub(super) lot: Arc<Lot>,
     pub(super) transaction: Transaction,
+    /// Whether another transaction of it lost its place.
+    pub(super) is_anew: bool,
 }
 
 /// The lot that takes records.
@@ -105,6 +113,8 @@ pub(super) struct Writer {
     groups: VecDeque<(u64, u64)>,
     /// The lots that are not delivered, with their bytes, by their first record.
     lots: BTreeMap<u64, (Arc<Lot>, usize)>,
+    /// Evidence, told on once it is stored.
+    broken: watch::Sender<Vec<Arc<BrokenPromise>>>,
 }
 
 /// What may still be handed over.
@@ -137,6 +147,7 @@ pub(super) struct Ends {
     pub(super) cuts: mpsc::UnboundedSender<Cut>,
     pub(super) stored: mpsc::UnboundedSender<Stored>,
     pub(super) due: watch::Sender<Option<Instant>>,
+    pub(super) broken: watch::Sender<Vec<Arc<BrokenPromise>>>,
 }
 
 /// What one pass gathers before its commit, and what follows it.
@@ -149,6 +160,8 @@ struct Pass {
     cuts: Vec<Cut>,
     cut_answers: Vec<oneshot::Sender<Vec<Arc<Lot>>>>,
     stored: Vec<Stored>,
+    promised: Vec<(Arc<Lot>, Arc<SignedPromise>)>,
+    broken: Vec<Arc<BrokenPromise>>,
     freed: (usize, usize),
 }
 
@@ -160,7 +173,7 @@ impl Writer {
         ends: Ends,
         room: Arc<Room>,
     ) -> (Self, Vec<(Hash256, Place)>) {
-        let Ends { commands, cuts, stored, due } = ends;
+        let Ends { commands, cuts, stored, due, broken } = ends;
         let mut writer = Self {
             outbox,
             config,
@@ -175,6 +188,7 @@ impl Writer {
             found: found.next,
             groups: found.groups.iter().map(|(first, count)| (*first, u64::from(*count))).collect(),
             lots: BTreeMap::new(),
+            broken,
         };
         let recovered = writer.recover(found);
         (writer, recovered)
@@ -187,8 +201,15 @@ impl Writer {
             known.insert(name(&leaf.hash), place.clone());
             recovered.push((leaf.hash, place));
         };
-        for (Batched { first, transaction, .. }, leaves) in found.batches {
+        let mut promises = found.promises.into_iter().peekable();
+        for (Batched { sequence, first, transaction, .. }, leaves) in found.batches {
             let lot = Arc::new(Lot::new(first));
+            // Both are in the order of their sequences.
+            while let Some(promise) = promises.next_if(|promise| promise.promise.sequence <= sequence) {
+                if promise.promise.txid == transaction.txid() {
+                    lot.promised(Arc::new(promise));
+                }
+            }
             let bytes = leaves.iter().map(|leaf| leaf.size).sum();
             self.room.take(leaves.len(), bytes);
             if !leaves.is_empty() {
@@ -199,7 +220,7 @@ impl Writer {
             }
             lot.cut(leaves.iter().map(|leaf| leaf.hash).collect());
             // The receiver lives until the writer ends.
-            let _ = self.stored.send(Stored { lot, transaction });
+            let _ = self.stored.send(Stored { lot, transaction, is_anew: false });
         }
         let mut pass = Pass::default();
         for (number, leaf) in (found.marks.batched..).zip(&found.loose) {
@@ -252,9 +273,21 @@ impl Writer {
                     transaction: transaction.clone(),
                 });
                 pass.changes.gone.extend(before);
-                pass.stored.push(Stored { lot, transaction });
+                pass.stored.push(Stored { lot, transaction, is_anew: before.is_some() });
             }
-            Command::Delivered { sequence, lot } => self.delivered(pass, sequence, &lot),
+            Command::Promised { lot, promise } => {
+                pass.changes.promises.push(SignedPromise::clone(&promise));
+                pass.promised.push((lot, promise));
+            }
+            Command::Judged { sequence, node, broken } => {
+                pass.changes.settled.push((sequence, node));
+                pass.changes.broken.extend(broken.as_deref().cloned());
+                pass.broken.extend(broken);
+            }
+            Command::Delivered { sequence, lot, kept } => {
+                pass.changes.settled.extend(kept.into_iter().map(|node| (sequence, node)));
+                self.delivered(pass, sequence, &lot);
+            }
             Command::Cut { answer } => {
                 self.cut(pass);
                 pass.cut_answers.push(answer);
@@ -364,8 +397,18 @@ impl Writer {
         for cut in pass.cuts {
             let _ = self.cuts.send(cut);
         }
+        // Before what was signed anew, which voids promises.
+        for (lot, promise) in pass.promised {
+            lot.promised(promise);
+        }
         for stored in pass.stored {
+            if stored.is_anew {
+                stored.lot.starts_anew();
+            }
             let _ = self.stored.send(stored);
+        }
+        if !pass.broken.is_empty() {
+            self.broken.send_modify(|known| known.extend(pass.broken));
         }
         for answer in pass.cut_answers {
             let _ = answer.send(self.lots.values().map(|(lot, _)| Arc::clone(lot)).collect());
