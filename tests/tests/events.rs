@@ -259,8 +259,10 @@ async fn receipts_are_told_when_their_body_comes_and_when_their_block_leaves() {
     let leaves: Vec<_> = (0..4_u8).map(|number| sha256(&[b"a record", &[number]])).collect();
     let (wanted, other) = (leaves[2], sha256(&[b"not anchored"]));
     let interest = scene.interest(&[wanted, other]);
-    let mut events = scene.events(interest.clone(), None);
-    let mut told = Told::default();
+    // Without a cursor, a stream begins when it is first asked.
+    let began = Cursor { block: scene.forge.tip(), step: 0 };
+    let mut events = scene.events(interest.clone(), Some(began));
+    let mut told = Told::behind(1, scene.forge.tip());
     let mut forge = scene.forge.clone();
     scene.block(&mut forge, vec![scene.anchor(0, &leaves)]);
     let block = forge.tip();
@@ -280,7 +282,8 @@ async fn receipts_are_told_when_their_body_comes_and_when_their_block_leaves() {
     assert_eq!((place.block, place.height, place.sender, place.sequence), (block, 2, scene.sender(), 0));
     let cursor = events.cursor();
     // Known ones are told at the beginning.
-    let mut again = Told::default();
+    let mut again = Told::behind(1, scene.forge.tip());
+    again.chain.push((2, block));
     let mut fresh = scene.events(interest.clone(), None);
     take(&mut fresh, &mut again, "the snapshot", |told| told.receipts.contains_key(&wanted)).await;
     assert_eq!(again.receipts[&wanted], place);
