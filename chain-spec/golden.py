@@ -559,6 +559,10 @@ def rows():
     head = b"DRONECHAIN HEADERS 2\n" + u32(len(SPEC)) + SPEC
     yield "headers-file.head", head.hex()
     yield "headers-file.1", (head + u32(len(LINK_PLAIN)) + LINK_PLAIN).hex()
+    roster = GOVERNANCE + listed(NODE_ENTRIES) + u64(0)
+    checkpoint = SPEC + LINK_PLAIN + roster + work(BITS) + u64(GENESIS_TIME) + listed([])
+    yield "checkpoint.1", checkpoint.hex()
+    yield "checkpoint.1.id", sha256(checkpoint).hex()
     yield "receipt.3", receipt(3)
 
 

@@ -6,9 +6,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::checkpoint::{Checkpoint, CheckpointError, TrustedCheckpoint};
 use crate::codec::{self, Canonical, CodecError};
 use crate::hash::Hash256;
 use crate::header::{Header, Parent};
+use crate::key::PublicKey;
 use crate::limits::CHAIN_SPEC_BYTES_MAX;
 use crate::link::{CheckedLink, Link};
 use crate::registry::NodeSet;
@@ -35,6 +37,12 @@ pub enum ChainError {
     /// The chain spec inside breaks a rule.
     #[error("chain spec: {0}")]
     Spec(#[from] SpecError),
+    /// The checkpoint inside is none.
+    #[error("checkpoint: {0}")]
+    CheckpointCodec(CodecError),
+    /// It begins at a checkpoint that is not trusted, or at a broken one.
+    #[error("it begins at a checkpoint: {0}")]
+    Checkpoint(#[from] CheckpointError),
     /// A link is no canonical encoding.
     #[error("link at byte {at}: {error}")]
     Link {
@@ -55,6 +63,9 @@ pub enum ChainError {
 
 /// Begins a file of headers; then a length and the chain spec's bytes, then links.
 pub const HEADERS_MAGIC: &[u8; 21] = b"DRONECHAIN HEADERS 2\n";
+
+/// Begins a file of headers from a checkpoint on; then a length and the checkpoint's bytes, then links.
+pub const CHECKPOINT_MAGIC: &[u8; 24] = b"DRONECHAIN CHECKPOINT 1\n";
 
 /// Splits concatenated links, each a 4-byte little-endian length and the canonical bytes.
 pub fn decode_links(bytes: &[u8]) -> Result<Vec<Link>, ChainError> {
@@ -91,16 +102,19 @@ fn framed<'a>(bytes: &'a [u8], at: &mut usize, max: usize) -> Result<&'a [u8], C
     Ok(body)
 }
 
-/// A verified chain of headers from genesis to a tip.
+/// A verified chain of headers from genesis, or from a trusted checkpoint, to a tip.
 #[derive(Debug, Clone)]
 pub struct HeaderChain {
     spec: ChainSpec,
     network: Network,
     genesis: Header,
-    /// Height 1 at index 0.
+    /// Where it begins, unless at genesis. Its block is the first link.
+    checkpoint: Option<TrustedCheckpoint>,
+    /// Height of the first link.
+    first: u64,
     links: Vec<Step>,
     heights: BTreeMap<Hash256, u64>,
-    /// Rosters by the height that brought them; genesis's at 0.
+    /// Rosters by the height that brought them; the beginning's is the first.
     rosters: BTreeMap<u64, Roster>,
 }
 
@@ -121,12 +135,38 @@ impl HeaderChain {
         let roster = spec.genesis_state().roster();
         Ok(Self {
             network,
+            checkpoint: None,
+            first: 1,
             links: Vec::new(),
             heights: BTreeMap::from([(genesis.hash(), 0)]),
             rosters: BTreeMap::from([(0, roster)]),
             genesis,
             spec,
         })
+    }
+
+    /// The chain that begins with the block of `checkpoint`, which is as trusted as that: nothing below it is known.
+    pub fn from_checkpoint(checkpoint: TrustedCheckpoint) -> Result<Self, SpecError> {
+        let Checkpoint { spec, link, roster, work, .. } = checkpoint.get();
+        let mut chain = Self::new(spec.clone())?;
+        let header = &link.header.header;
+        chain.first = header.height;
+        chain.heights.insert(header.hash(), header.height);
+        chain.rosters = BTreeMap::from([(header.height, roster.clone())]);
+        let (hash, target) = (header.hash(), checkpoint.target());
+        chain.links.push(Step { hash, work: *work, target, link: link.clone() });
+        chain.checkpoint = Some(checkpoint);
+        Ok(chain)
+    }
+
+    /// Where it begins, unless at genesis.
+    pub fn checkpoint(&self) -> Option<&TrustedCheckpoint> {
+        self.checkpoint.as_ref()
+    }
+
+    /// The lowest height from which on every block is known: 0 unless it begins at a checkpoint.
+    pub fn base(&self) -> u64 {
+        self.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.get().height())
     }
 
     /// The chain spec it started from.
@@ -146,7 +186,7 @@ impl HeaderChain {
 
     /// Height of the tip.
     pub fn height(&self) -> u64 {
-        self.links.len() as u64
+        self.first - 1 + self.links.len() as u64
     }
 
     /// Hash of the tip.
@@ -160,10 +200,31 @@ impl HeaderChain {
     }
 
     fn step(&self, height: u64) -> Option<&Step> {
-        self.links.get(usize::try_from(height.checked_sub(1)?).ok()?)
+        self.links.get(usize::try_from(height.checked_sub(self.first)?).ok()?)
     }
 
-    /// The header at `height`.
+    /// Work up to the block at `height`, its own included.
+    pub fn work_at(&self, height: u64) -> Option<Work> {
+        if height == 0 { Some(Work::ZERO) } else { self.step(height).map(|step| step.work) }
+    }
+
+    /// Time of the block at `height`, ms since 1970 UTC; known of the block below a checkpoint's too.
+    pub fn time_ms(&self, height: u64) -> Option<u64> {
+        match &self.checkpoint {
+            Some(checkpoint) if height + 1 == self.first => Some(checkpoint.get().parent_time_ms),
+            Some(_) | None => self.header(height).map(|header| header.time_ms),
+        }
+    }
+
+    /// Miners of the blocks below `height`, newest first, as far back as they are known.
+    pub fn miners_below(&self, height: u64) -> impl Iterator<Item = PublicKey> {
+        let links = usize::try_from(height.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        let steps = self.links[..links.min(self.links.len())].iter().rev();
+        let before = self.checkpoint.iter().flat_map(TrustedCheckpoint::miners);
+        steps.map(|step| step.link.header.header.miner).chain(before)
+    }
+
+    /// The header at `height`; of genesis in any case.
     pub fn header(&self, height: u64) -> Option<&Header> {
         if height == 0 { Some(&self.genesis) } else { self.step(height).map(|step| &step.link.header.header) }
     }
@@ -193,9 +254,11 @@ impl HeaderChain {
         &self.roster(height).nodes
     }
 
-    /// Governance and nodes after the block at `height`.
+    /// Governance and nodes after the block at `height`; below a checkpoint, where they are not known, those
+    /// of its block.
     pub fn roster(&self, height: u64) -> &Roster {
-        self.rosters.range(..=height).next_back().expect("genesis has a roster").1
+        let after = self.rosters.range(..=height).next_back().or_else(|| self.rosters.first_key_value());
+        after.expect("the beginning has a roster").1
     }
 
     fn parent(&self) -> Parent {
@@ -206,7 +269,7 @@ impl HeaderChain {
                 height: self.height(),
                 time_ms: step.link.header.header.time_ms,
                 target: step.target,
-                grandparent_time_ms: self.header(self.height() - 1).map(|header| header.time_ms),
+                grandparent_time_ms: self.time_ms(self.height() - 1),
             },
         }
     }
@@ -222,8 +285,7 @@ impl HeaderChain {
         let height = self.height() + 1;
         let roster = self.roster(height - 1);
         header.check_lineage(&self.network, roster.block_time_ms(height), &self.parent())?;
-        let miners = self.links.iter().rev().map(|step| step.link.header.header.miner);
-        if let Some(after) = roster.follow(link, miners)? {
+        if let Some(after) = roster.follow(link, self.miners_below(height))? {
             self.rosters.insert(height, after);
         }
         self.heights.insert(header.hash(), height);
@@ -236,39 +298,63 @@ impl HeaderChain {
         Ok(())
     }
 
-    /// Cuts the chain back to `height`.
+    /// Cuts the chain back to `height`, or to the checkpoint at which it begins.
     pub fn truncate(&mut self, height: u64) {
-        let keep = usize::try_from(height).unwrap_or(usize::MAX).min(self.links.len());
+        let height = height.max(self.base());
+        let keep = usize::try_from(height + 1 - self.first).unwrap_or(usize::MAX).min(self.links.len());
         for step in self.links.drain(keep..) {
             self.heights.remove(&step.hash);
         }
         self.rosters.retain(|since, _| *since <= height);
     }
 
-    /// The bytes of a file of headers: magic, chain spec, links.
+    /// The bytes of a file of headers: magic, chain spec or checkpoint, links.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = self.file_head();
-        for step in &self.links {
+        let in_head = usize::from(self.checkpoint.is_some());
+        for step in &self.links[in_head..] {
             encode_link(&step.link, &mut bytes);
         }
         bytes
     }
 
-    /// Magic and chain spec: how a file of headers begins.
+    /// How a file of headers begins: magic, and chain spec or checkpoint.
     pub fn file_head(&self) -> Vec<u8> {
-        let mut bytes = HEADERS_MAGIC.to_vec();
-        put_framed(&codec::encode(&self.spec), &mut bytes);
+        let (magic, head) = match &self.checkpoint {
+            None => (&HEADERS_MAGIC[..], codec::encode(&self.spec)),
+            Some(checkpoint) => (&CHECKPOINT_MAGIC[..], codec::encode(checkpoint.get())),
+        };
+        let mut bytes = magic.to_vec();
+        put_framed(&head, &mut bytes);
         bytes
     }
 
-    /// Reads a file of headers and verifies every one from genesis.
+    /// Reads a file of headers and verifies every one from genesis. One that begins at a checkpoint is refused;
+    /// the error says which: [`HeaderChain::from_bytes_trusting`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ChainError> {
-        let rest = bytes.strip_prefix(HEADERS_MAGIC).ok_or(ChainError::Foreign)?;
-        let mut at = 0;
-        let spec =
-            framed(rest, &mut at, CHAIN_SPEC_BYTES_MAX).map_err(|error| error.moved(HEADERS_MAGIC.len()))?;
-        let mut chain = Self::new(codec::decode(spec).map_err(ChainError::SpecCodec)?)?;
-        let links = decode_links(&rest[at..]).map_err(|error| error.moved(HEADERS_MAGIC.len() + at))?;
+        Self::read(bytes, None)
+    }
+
+    /// Reads a file of headers, from genesis or from the checkpoint with the id `trusted`, and verifies all above.
+    pub fn from_bytes_trusting(bytes: &[u8], trusted: Hash256) -> Result<Self, ChainError> {
+        Self::read(bytes, Some(trusted))
+    }
+
+    fn read(bytes: &[u8], trusted: Option<Hash256>) -> Result<Self, ChainError> {
+        let (magic, max) = match bytes {
+            _ if bytes.starts_with(HEADERS_MAGIC) => (HEADERS_MAGIC.len(), CHAIN_SPEC_BYTES_MAX),
+            _ if bytes.starts_with(CHECKPOINT_MAGIC) => (CHECKPOINT_MAGIC.len(), Checkpoint::MAX),
+            _ => return Err(ChainError::Foreign),
+        };
+        let (rest, mut at) = (&bytes[magic..], 0);
+        let head = framed(rest, &mut at, max).map_err(|error| error.moved(magic))?;
+        let mut chain = if magic == HEADERS_MAGIC.len() {
+            Self::new(codec::decode(head).map_err(ChainError::SpecCodec)?)?
+        } else {
+            let checkpoint: Checkpoint = codec::decode(head).map_err(ChainError::CheckpointCodec)?;
+            Self::from_checkpoint(checkpoint.check(trusted.unwrap_or_default())?)?
+        };
+        let links = decode_links(&rest[at..]).map_err(|error| error.moved(magic + at))?;
         for link in links {
             let height = chain.height() + 1;
             chain.push(link).map_err(|error| ChainError::Header { height, error })?;
@@ -283,7 +369,12 @@ impl ChainError {
         match self {
             Self::Truncated { at } => Self::Truncated { at: at + by },
             Self::Link { at, error } => Self::Link { at: at + by, error },
-            Self::Foreign | Self::SpecCodec(_) | Self::Spec(_) | Self::Header { .. } => self,
+            Self::Foreign
+            | Self::SpecCodec(_)
+            | Self::Spec(_)
+            | Self::CheckpointCodec(_)
+            | Self::Checkpoint(_)
+            | Self::Header { .. } => self,
         }
     }
 }

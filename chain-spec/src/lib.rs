@@ -5,6 +5,7 @@
 
 pub mod block;
 pub mod chain;
+pub mod checkpoint;
 pub mod codec;
 pub mod difficulty;
 pub mod evidence;

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use dronechain_chain_spec::block::{Block, CheckedBlock};
 use dronechain_chain_spec::chain::{HeaderChain, encode_link};
+use dronechain_chain_spec::checkpoint::Checkpoint;
 use dronechain_chain_spec::codec::{self, Canonical};
 use dronechain_chain_spec::difficulty::next_bits;
 use dronechain_chain_spec::evidence::Evidence;
@@ -500,6 +501,9 @@ fn headers_file(rows: &mut Rows, spec: &ChainSpec, links: &[Link]) -> HeaderChai
     assert_eq!(chain.to_bytes(), bytes);
     assert_eq!(HeaderChain::from_bytes(&bytes).unwrap().tip(), chain.tip());
     rows.bytes("headers-file.1", bytes);
+    let checkpoint = Checkpoint::of(&chain, 1).unwrap();
+    rows.canonical("checkpoint.1", &checkpoint);
+    rows.bytes("checkpoint.1.id", checkpoint.id().0);
     chain
 }
 

@@ -5,6 +5,7 @@
 mod common;
 
 use dronechain_chain_spec::chain::HeaderChain;
+use dronechain_chain_spec::checkpoint::Checkpoint;
 use dronechain_chain_spec::codec;
 use dronechain_chain_spec::hash::{Hash256, sha256};
 use dronechain_chain_spec::limits::{PROMISE_BLOCKS, PROMISE_SLACK};
@@ -308,6 +309,26 @@ fn first(scene: &Scene, tip: (Hash256, u64)) -> BrokenPromise {
         previous: None,
         authority: Some(scene.authority(CONTROLLER_2)),
     }
+}
+
+#[test]
+fn k18_headers_from_a_checkpoint_must_reach_down_to_the_first_block() {
+    let mut scene = Scene::new();
+    let admitted = scene.net.by_admins(2, admit(Role::Controller, CONTROLLER_2));
+    scene.goes_on(3, vec![(2, vec![admitted])]);
+    scene.goes_on(3 + PROMISE_BLOCKS, Vec::new());
+    let broken = first(&scene, (scene.net.id(), 0));
+    let from = |height| {
+        let checkpoint = Checkpoint::of(&scene.net.chain, height).unwrap();
+        let id = checkpoint.id();
+        let mut chain = HeaderChain::from_checkpoint(checkpoint.check(id).unwrap()).unwrap();
+        for above in height + 1..=scene.net.chain.height() {
+            chain.push(scene.net.chain.link(above).unwrap().clone()).unwrap();
+        }
+        chain
+    };
+    assert_eq!(broken.check(&from(1)), Ok(()));
+    assert_eq!(broken.check(&from(2)), Err(BrokenPromiseError::Below { first: 1, base: 2 }));
 }
 
 #[test]

@@ -174,6 +174,7 @@ fn broken_errors() -> Vec<BrokenPromiseError> {
         BrokenPromiseError::AuthorityHeight { height: 0 },
         BrokenPromiseError::Entry { key },
         BrokenPromiseError::Revoked { key, height: 0 },
+        BrokenPromiseError::Below { first: 0, base: 0 },
     ];
     assert_eq!(errors.len(), BrokenPromiseError::RULES.len());
     errors

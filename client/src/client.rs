@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use dronechain_chain_spec::checkpoint::TrustedCheckpoint;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::{PublicKey, SigningKey};
 use dronechain_chain_spec::receipt::Receipt;
@@ -21,6 +22,7 @@ const OUTBOX: &str = "outbox";
 pub struct ClientBuilder {
     urls: Vec<String>,
     network: Option<Hash256>,
+    checkpoint: Option<TrustedCheckpoint>,
 }
 
 /// A network, by several of its nodes, and the own header chain. Cheap to clone; the chain is followed for as long as a
@@ -36,7 +38,7 @@ pub struct Client {
 impl Client {
     /// A client of the nodes at `urls`, e.g. `http://127.0.0.1:7700`; more than one, so that one may fail or lie.
     pub fn builder<U: Into<String>>(urls: impl IntoIterator<Item = U>) -> ClientBuilder {
-        ClientBuilder { urls: urls.into_iter().map(Into::into).collect(), network: None }
+        ClientBuilder { urls: urls.into_iter().map(Into::into).collect(), network: None, checkpoint: None }
     }
 
     /// The network: its genesis hash.
@@ -88,6 +90,13 @@ impl ClientBuilder {
         Self { network: Some(chain_id), ..self }
     }
 
+    /// Begins the header chain at `checkpoint` instead of genesis, so that only headers above it are fetched and
+    /// verified; receipts from below it do not verify. A folder that begins at a checkpoint opens with that one only.
+    #[must_use]
+    pub fn checkpoint(self, checkpoint: TrustedCheckpoint) -> Self {
+        Self { checkpoint: Some(checkpoint), ..self }
+    }
+
     /// Opens the folder at `folder`, or makes it, and begins to follow the chain. Nodes need not be up once the
     /// folder has a header chain.
     ///
@@ -103,9 +112,11 @@ impl ClientBuilder {
         std::fs::create_dir_all(&folder)
             .map_err(|error| OpenError::Folder { path: folder.clone(), source: error })?;
         let path = folder.join(HEADERS);
-        let headers = match Headers::reopen(&path, self.network)? {
-            Some(headers) => headers,
-            None => {
+        let trusted = self.checkpoint.as_ref().map(TrustedCheckpoint::id);
+        let headers = match (Headers::reopen(&path, self.network, trusted)?, self.checkpoint) {
+            (Some(headers), _) => headers,
+            (None, Some(checkpoint)) => Headers::begin(&path, checkpoint)?,
+            (None, None) => {
                 let spec = nodes.ask(|node| async move { node.spec().await }).await?;
                 Headers::open(&path, self.network, spec)?
             }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use dronechain_chain_spec::chain::{ChainError, HeaderChain, encode_link};
+use dronechain_chain_spec::checkpoint::TrustedCheckpoint;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::link::Link;
 use dronechain_chain_spec::rules::HeaderError;
@@ -103,6 +104,14 @@ pub enum HeadersError {
         /// Its tip.
         tip: Hash256,
     },
+    /// The node's chain does not have the checkpoint's block.
+    #[error("{node} is on another chain than the checkpoint at height {height}")]
+    OtherCheckpoint {
+        /// The node's address.
+        node: String,
+        /// Height of the checkpoint.
+        height: u64,
+    },
     /// The node gave a header that breaks a rule.
     #[error("{node} gave a bad header at height {height}: {error}")]
     Header {
@@ -136,13 +145,28 @@ impl Headers {
         Ok(Self { chain, file })
     }
 
-    /// Opens the file at `path` if it is there, whatever the network, or with `expected` that one only.
+    /// Opens the file at `path`, or makes it with the block of `checkpoint` alone, below which nothing is known. A
+    /// file there is of the same network, and begins at genesis or at the same checkpoint.
     ///
     /// # Errors
     /// As [`Headers::open`].
-    pub fn reopen(path: impl Into<PathBuf>, expected: Option<Hash256>) -> Result<Option<Self>, HeadersError> {
+    pub fn begin(path: impl Into<PathBuf>, checkpoint: TrustedCheckpoint) -> Result<Self, HeadersError> {
+        let (file, chain) = HeadersFile::open(path.into(), HeaderChain::from_checkpoint(checkpoint)?)?;
+        Ok(Self { chain, file })
+    }
+
+    /// Opens the file at `path` if it is there, whatever the network, or with `expected` that one only. It begins at
+    /// genesis, or at the checkpoint with the id `trusted`.
+    ///
+    /// # Errors
+    /// As [`Headers::open`].
+    pub fn reopen(
+        path: impl Into<PathBuf>,
+        expected: Option<Hash256>,
+        trusted: Option<Hash256>,
+    ) -> Result<Option<Self>, HeadersError> {
         let path = path.into();
-        let Some((file, chain)) = HeadersFile::reopen(path.clone())? else { return Ok(None) };
+        let Some((file, chain)) = HeadersFile::reopen(path.clone(), trusted)? else { return Ok(None) };
         let found = chain.chain_id();
         match expected.filter(|expected| *expected != found) {
             Some(expected) => Err(HeadersError::WrongNetwork { path, expected, found }),
@@ -220,11 +244,18 @@ impl Headers {
     async fn heavier_branch(&self, node: &NodeClient) -> Result<Option<HeaderChain>, HeadersError> {
         let mut back = 1;
         let (base, first) = loop {
-            let base = self.chain.height().saturating_sub(back);
+            let base = self.chain.height().saturating_sub(back).max(self.chain.base());
             let links = node.headers(base + 1, HEADERS_PER_REQUEST).await?;
             let parent = links.first().map(|link| link.header.header.parent);
             if parent.is_some() && parent == self.chain.hash(base) {
                 break (base, links);
+            }
+            if base == self.chain.base() && base > 0 {
+                let (node, height) = (node.url().to_owned(), base);
+                return match parent {
+                    None => Ok(None),
+                    Some(_) => Err(HeadersError::OtherCheckpoint { node, height }),
+                };
             }
             if base == 0 {
                 // A node at its genesis has nothing; links on another genesis are another network's.
@@ -255,7 +286,7 @@ impl Headers {
 
 /// The highest height at which both chains have the same block.
 fn fork_height(ours: &HeaderChain, theirs: &HeaderChain) -> u64 {
-    let (mut same, mut other) = (0, ours.height().min(theirs.height()) + 1);
+    let (mut same, mut other) = (ours.base(), ours.height().min(theirs.height()) + 1);
     while other - same > 1 {
         let middle = same + (other - same) / 2;
         if ours.hash(middle) == theirs.hash(middle) { same = middle } else { other = middle }

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use dronechain_chain_spec::hash::Hash256;
 use tokio::sync::{Mutex, RwLock, broadcast, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::error::ClientError;
 use crate::headers::{Headers, HeadersError};
-use crate::limits::{CHAIN_EVENTS_MAX, POLL_WAIT, SURVEY_EVERY, SYNC_TIMEOUT};
+use crate::limits::{CHAIN_EVENTS_MAX, POLL_PAUSE, POLL_WAIT, SURVEY_EVERY, SYNC_TIMEOUT};
 use crate::node::NodeClient;
 use crate::nodes::Nodes;
 use crate::pause::Pause;
@@ -190,8 +190,13 @@ impl Follower {
     /// Waits for the node's next block, and takes over what it has.
     async fn follow(&mut self, node: &NodeClient) -> Result<(), HeadersError> {
         let own = *self.tip.borrow();
+        let asked = Instant::now();
         let tip = node.wait_tip(own, POLL_WAIT).await?;
         if tip.hash == own {
+            if asked.elapsed() < POLL_WAIT / 2 {
+                // It does not wait as it was asked to; asking on would never end.
+                sleep(POLL_PAUSE).await;
+            }
             return Ok(());
         }
         self.take_over(node).await?;
@@ -299,7 +304,9 @@ fn failure(error: &HeadersError) -> NodeStanding {
         HeadersError::Client(error @ ClientError::Malformed { .. }) => {
             NodeStanding::Invalid { reason: error.to_string() }
         }
-        HeadersError::Header { .. } => NodeStanding::Invalid { reason: error.to_string() },
+        HeadersError::Header { .. } | HeadersError::OtherCheckpoint { .. } => {
+            NodeStanding::Invalid { reason: error.to_string() }
+        }
         error => NodeStanding::Unreachable { reason: error.to_string() },
     }
 }

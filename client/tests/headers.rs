@@ -5,68 +5,12 @@ mod common;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 
+use common::node::Node;
 use common::{World, spec};
-use dronechain_chain_spec::chain::{HeaderChain, encode_link};
+use dronechain_chain_spec::chain::ChainError;
+use dronechain_chain_spec::checkpoint::Checkpoint;
 use dronechain_client::{ClientError, Headers, HeadersError, NodeClient};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-
-/// A node's `/v1/tip` and `/v1/headers` over a chain that the test exchanges.
-struct Node {
-    chain: Arc<Mutex<HeaderChain>>,
-    client: NodeClient,
-}
-
-impl Node {
-    async fn of(chain: &HeaderChain) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}", listener.local_addr().expect("bound"));
-        let chain = Arc::new(Mutex::new(chain.clone()));
-        let served = Arc::clone(&chain);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                answer(stream, &served).await;
-            }
-        });
-        Self { chain, client: NodeClient::new(&url).expect("an address") }
-    }
-
-    fn set(&self, chain: &HeaderChain) {
-        *self.chain.lock().expect("no panics") = chain.clone();
-    }
-}
-
-async fn answer(mut stream: TcpStream, chain: &Mutex<HeaderChain>) {
-    let mut head = vec![0; 4096];
-    let read = stream.read(&mut head).await.expect("a request");
-    let head = String::from_utf8_lossy(&head[..read]).into_owned();
-    let path = head.split(' ').nth(1).expect("a request line").to_owned();
-    let body = {
-        let chain = chain.lock().expect("no panics");
-        match path.split_once("from=") {
-            Some((_, query)) => {
-                let from = query.split('&').next().and_then(|from| from.parse().ok()).expect("a height");
-                let mut bytes = Vec::new();
-                // Few at a time, so that following takes several answers.
-                for height in (from..=chain.height()).take(3) {
-                    encode_link(chain.link(height).expect("there"), &mut bytes);
-                }
-                bytes
-            }
-            None => {
-                let tip = serde_json::json!({
-                    "hash": chain.tip(), "height": chain.height(), "time_ms": 0, "work": chain.work(),
-                });
-                tip.to_string().into_bytes()
-            }
-        }
-    };
-    let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
-    stream.write_all(head.as_bytes()).await.expect("the client waits");
-    stream.write_all(&body).await.expect("the client waits");
-}
 
 fn file() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().expect("a folder");
@@ -174,4 +118,39 @@ async fn a_node_of_another_network_is_told_apart() {
     let gone = NodeClient::new("http://127.0.0.1:1").expect("an address");
     let error = headers.sync(&gone).await.expect_err("nobody listens");
     assert!(matches!(&error, HeadersError::Client(error) if error.is_retryable()), "{error}");
+}
+
+#[tokio::test]
+async fn headers_begin_at_a_trusted_checkpoint_and_nothing_below_is_fetched() {
+    let world = branch(12, 0, 0);
+    let checkpoint = Checkpoint::of(&world.chain, 7).expect("it has all below");
+    let id = checkpoint.id();
+    let trusted = checkpoint.check(id).expect("it is trusted");
+    let node = Node::of(&world.chain).await;
+    let (_dir, path) = file();
+    let mut headers = Headers::begin(&path, trusted.clone()).expect("a new file");
+    let report = headers.sync(&node.client).await.expect("followed");
+    assert_eq!((report.added, report.height, report.tip), (5, 12, world.chain.tip()));
+    assert_eq!(node.lowest_asked(), Some(8));
+    drop(headers);
+    // The file opens for whoever trusts the same, and for nobody else.
+    assert_eq!(Headers::begin(&path, trusted.clone()).expect("its own file").chain().height(), 12);
+    for untrusting in
+        [Headers::reopen(&path, None, None), Headers::reopen(&path, None, Some(world.chain_id()))]
+    {
+        assert!(matches!(untrusting, Err(HeadersError::Chain { error: ChainError::Checkpoint(_), .. })));
+    }
+    // A reorganisation above the checkpoint, and a node that left the chain below it.
+    let mut headers = Headers::reopen(&path, None, Some(id)).expect("readable").expect("there");
+    node.set(&branch(9, 5, 1_001).chain);
+    let report = headers.sync(&node.client).await.expect("followed");
+    assert_eq!((report.removed, report.added, report.height), (3, 5, 14));
+    node.set(&branch(4, 30, 1_001).chain);
+    let error = headers.sync(&node.client).await.expect_err("another chain");
+    assert!(matches!(error, HeadersError::OtherCheckpoint { height: 7, .. }), "{error}");
+    assert_eq!(headers.chain().height(), 14);
+    assert!(node.lowest_asked() >= Some(8), "below the checkpoint nothing can be taken over");
+    // One that has not come so far is only behind.
+    node.set(&branch(5, 0, 0).chain);
+    assert_eq!(headers.sync(&node.client).await.expect("nothing new").added, 0);
 }

@@ -116,6 +116,14 @@ pub enum BrokenPromiseError {
         /// The promise's deadline.
         deadline: u64,
     },
+    /// The header chain begins above the first block in which it could stand.
+    #[error("broken-below: it could stand in block {first}, the headers begin at the checkpoint {base}")]
+    Below {
+        /// Height of that block.
+        first: u64,
+        /// Height at which the headers begin.
+        base: u64,
+    },
     /// Blocks are missing, or there are too many.
     #[error("broken-blocks: {found} blocks where {expected} are wanted")]
     Blocks {
@@ -179,10 +187,11 @@ crate::rules::rules!(BrokenPromiseError {
     AuthorityHeight => "K15" "broken-authority-height",
     Entry => "K16" "broken-entry",
     Revoked => "K17" "broken-revoked",
+    Below => "K18" "broken-below",
 });
 
 impl BrokenPromise {
-    /// That the node promised and the deadline passed on `chain`: K1 to K17 of SPEC.md.
+    /// That the node promised and the deadline passed on `chain`: K1 to K18 of SPEC.md.
     pub fn check(&self, chain: &HeaderChain) -> Result<(), BrokenPromiseError> {
         let promise = self.promise.clone().check(&chain.chain_id())?;
         let promise = promise.promise();
@@ -214,13 +223,17 @@ impl BrokenPromise {
         }
     }
 
-    /// That all blocks from `first` to the deadline's are shown and none holds the transaction: K11 to K13.
+    /// That all blocks from `first` to the deadline's are shown and none holds the transaction: K11 to K13, and K18.
     fn check_blocks(
         &self,
         promise: &Promise,
         first: u64,
         chain: &HeaderChain,
     ) -> Result<(), BrokenPromiseError> {
+        let base = chain.base();
+        if first < base {
+            return Err(BrokenPromiseError::Below { first, base });
+        }
         let (found, expected) = (self.blocks.len(), promise.deadline + 1 - first);
         if found as u64 != expected {
             return Err(BrokenPromiseError::Blocks { found, expected });

@@ -184,7 +184,7 @@ impl ExistenceProof {
     /// [`ReceiptError::BeyondTip`] or [`ReceiptError::UnknownBlock`] if the block is not on the chain.
     pub fn receipt(&self, chain: &HeaderChain, authority: Authority) -> Result<Receipt, ReceiptError> {
         let height = self.header.height;
-        let link = chain.link(height).ok_or(ReceiptError::BeyondTip { height, tip: chain.height() })?;
+        let link = chain.link(height).ok_or_else(|| ReceiptError::beyond(chain, height))?;
         let (found, expected) = (self.header.hash(), link.header.header.hash());
         if found != expected {
             return Err(ReceiptError::UnknownBlock { found, expected, height });

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::chainpoint4::FormatError;
+use crate::chain::HeaderChain;
 use crate::codec::CodecError;
 use crate::hash::Hash256;
 use crate::key::PublicKey;
@@ -95,6 +96,14 @@ pub enum ReceiptError {
         /// Height of the last header.
         tip: u64,
     },
+    /// The header chain begins above the block.
+    #[error("unknown block: height {height}, the headers begin at the checkpoint {base}")]
+    BelowBase {
+        /// The block's height.
+        height: u64,
+        /// Height at which the headers begin.
+        base: u64,
+    },
     /// Another block stands at that height.
     #[error("unknown block: the header hashes to {found}, the chain has {expected} at height {height}")]
     UnknownBlock {
@@ -163,6 +172,12 @@ pub enum ReceiptError {
 }
 
 impl ReceiptError {
+    /// Of a block that `chain` does not reach.
+    pub(super) fn beyond(chain: &HeaderChain, height: u64) -> Self {
+        let (tip, base) = (chain.height(), chain.base());
+        if height < base { Self::BelowBase { height, base } } else { Self::BeyondTip { height, tip } }
+    }
+
     /// The part that failed.
     pub fn part(&self) -> Part {
         match self {
@@ -177,6 +192,7 @@ impl ReceiptError {
             Self::BlockPathShape(_) | Self::BlockPathRoot { .. } => Part::BlockPath,
             Self::OtherNetwork { .. }
             | Self::BeyondTip { .. }
+            | Self::BelowBase { .. }
             | Self::UnknownBlock { .. }
             | Self::HeaderSignature { .. }
             | Self::TooFewConfirmations { .. } => Part::Header,

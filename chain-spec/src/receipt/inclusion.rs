@@ -90,13 +90,13 @@ impl Inclusion<'_> {
 
     fn verify_header(&self, chain: &HeaderChain) -> Result<Hash256, ReceiptError> {
         let height = self.height;
-        let beyond = ReceiptError::BeyondTip { height, tip: chain.height() };
-        let expected = chain.hash(height).ok_or(beyond.clone())?;
+        let beyond = || ReceiptError::beyond(chain, height);
+        let expected = chain.hash(height).ok_or_else(beyond)?;
         let found = self.header.hash();
         if found != expected {
             return Err(ReceiptError::UnknownBlock { found, expected, height });
         }
-        let verified = &chain.link(height).ok_or(beyond)?.header.signature;
+        let verified = &chain.link(height).ok_or_else(beyond)?.header.signature;
         if self.signature.is_some_and(|signature| signature != verified) {
             return Err(ReceiptError::HeaderSignature { height });
         }

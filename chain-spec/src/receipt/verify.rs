@@ -163,7 +163,7 @@ impl Receipt {
         if height < self.anchor.height {
             return Err(ReceiptError::AuthorityTooEarly { authority: height, anchor: self.anchor.height });
         }
-        let header = chain.header(height).ok_or(ReceiptError::BeyondTip { height, tip: chain.height() })?;
+        let header = chain.header(height).ok_or_else(|| ReceiptError::beyond(chain, height))?;
         let (found, expected) = (authority.commitments.hash(), header.commitments);
         if found != expected {
             return Err(ReceiptError::Commitments { found, expected, height });

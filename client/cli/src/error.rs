@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use dronechain_chain_spec::chain::ChainError;
+use dronechain_chain_spec::checkpoint::CheckpointError;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::receipt::{Part, ReceiptError};
 use dronechain_client::evidence::part_name;
@@ -70,6 +71,10 @@ pub(crate) enum CliError {
     /// Height 0 is that of the genesis block, which the file's beginning stands for.
     #[error("header: file {}: height {height}: {error}", path.display())]
     HeadersFile { path: PathBuf, height: u64, error: ChainError },
+    #[error("{}: not a file that begins at a checkpoint", path.display())]
+    NoCheckpoint { path: PathBuf },
+    #[error("{}: no block at height {height} with all below it, the headers end at {tip}", path.display())]
+    NoBlockFor { path: PathBuf, height: u64, tip: u64 },
     #[error("header: {} is of network {found}, wanted is {expected}", path.display())]
     HeadersNetwork { path: PathBuf, found: Hash256, expected: Hash256 },
     #[error("{}: {reason}", part_name(*part))]
@@ -103,6 +108,8 @@ impl CliError {
             | Self::FolderNotVerified { .. }
             | Self::FolderEmpty(_)
             | Self::HeadersFile { .. }
+            | Self::NoCheckpoint { .. }
+            | Self::NoBlockFor { .. }
             | Self::HeadersNetwork { .. }
             | Self::OtherLeaf { .. }
             | Self::OtherRecord { .. }
@@ -153,13 +160,22 @@ impl CliError {
             Self::Write { .. } => "does the folder exist, and may you write there?",
             Self::Config { .. } => "unknown keys are errors; see --help for the keys",
             Self::Log(_) => "PX4 logs (.ulg) and MAVLink telemetry logs (.tlog) can be flown, or `simulated`",
+            Self::HeadersFile {
+                error: ChainError::Checkpoint(CheckpointError::Untrusted { .. }), ..
+            } => "give --trust and the id that it must have, from a source that you trust",
             Self::HeadersFile { .. } => "fetch the headers again: dronechain headers export",
+            Self::NoCheckpoint { .. } => "dronechain headers checkpoint makes one",
+            Self::NoBlockFor { .. } => "give a lower height, or newer headers",
             Self::HeadersNetwork { .. } => "headers and --chain-id must be of one network",
             Self::NotVerified { part: Part::Header, .. } => {
                 "are the headers new enough? dronechain headers export fetches them"
             }
             Self::Headers(HeadersError::InUse { .. }) => "give another file, or stop the other process",
             Self::Headers(HeadersError::WrongNetwork { .. }) => "give another file",
+            Self::Headers(HeadersError::Chain {
+                error: ChainError::Checkpoint(CheckpointError::Untrusted { .. }),
+                ..
+            }) => "give --trust and the id that it must have, from a source that you trust",
             Self::Admin(AdminError::Threshold { .. }) => "give --admin-key once for each admin that signs",
             Self::Anchor(AnchorError::Unacknowledged { .. }) => {
                 "the node may have it; ask before submitting anew"

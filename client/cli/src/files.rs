@@ -57,11 +57,20 @@ pub(crate) fn sha256_of(path: &Path) -> Result<Hash256, CliError> {
     }
 }
 
-/// Reads a file of headers, verifies every one, and holds it to the network wanted.
-pub(crate) fn header_chain(path: &Path, chain_id: Option<Hash256>) -> Result<HeaderChain, CliError> {
+/// Reads a file of headers, verifies every one from genesis or from the checkpoint that is trusted, and holds it
+/// to the network wanted.
+pub(crate) fn header_chain(
+    path: &Path,
+    chain_id: Option<Hash256>,
+    trusted: Option<Hash256>,
+) -> Result<HeaderChain, CliError> {
     let bytes = read(path, HEADERS_FILE_BYTES_MAX)?;
-    let chain = HeaderChain::from_bytes(&bytes).map_err(|error| {
-        let (height, error) = placed(&bytes, error);
+    let parse = |bytes: &[u8]| match trusted {
+        Some(id) => HeaderChain::from_bytes_trusting(bytes, id),
+        None => HeaderChain::from_bytes(bytes),
+    };
+    let chain = parse(&bytes).map_err(|error| {
+        let (height, error) = placed(&bytes, error, parse);
         CliError::HeadersFile { path: path.to_owned(), height, error }
     })?;
     match chain_id {
@@ -74,11 +83,15 @@ pub(crate) fn header_chain(path: &Path, chain_id: Option<Hash256>) -> Result<Hea
 
 /// Where a file of headers fails. A link that cannot be read is found before those in front of it are
 /// verified, so they may be the first that fail.
-fn placed(bytes: &[u8], error: ChainError) -> (u64, ChainError) {
+fn placed(
+    bytes: &[u8],
+    error: ChainError,
+    parse: impl Fn(&[u8]) -> Result<HeaderChain, ChainError>,
+) -> (u64, ChainError) {
     match error {
         ChainError::Header { height, .. } => (height, error),
         ChainError::Link { at, .. } | ChainError::Truncated { at } if at < bytes.len() => {
-            match HeaderChain::from_bytes(&bytes[..at]) {
+            match parse(&bytes[..at]) {
                 Ok(before) => (before.height() + 1, error),
                 Err(earlier @ ChainError::Header { height, .. }) => (height, earlier),
                 Err(_) => (0, error),
@@ -88,6 +101,8 @@ fn placed(bytes: &[u8], error: ChainError) -> (u64, ChainError) {
         | ChainError::Truncated { .. }
         | ChainError::Foreign
         | ChainError::SpecCodec(_)
-        | ChainError::Spec(_) => (0, error),
+        | ChainError::Spec(_)
+        | ChainError::CheckpointCodec(_)
+        | ChainError::Checkpoint(_) => (0, error),
     }
 }

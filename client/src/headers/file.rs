@@ -5,6 +5,8 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use dronechain_chain_spec::chain::{ChainError, HeaderChain};
+use dronechain_chain_spec::checkpoint::TrustedCheckpoint;
+use dronechain_chain_spec::hash::Hash256;
 use tracing::warn;
 
 use super::HeadersError;
@@ -19,14 +21,16 @@ pub(super) struct HeadersFile {
 }
 
 impl HeadersFile {
-    /// Opens and verifies the file, or writes `fresh` to a new one.
+    /// Opens and verifies the file, or writes `fresh` to a new one. If `fresh` begins at a checkpoint, the file
+    /// may too, at the same.
     pub(super) fn open(path: PathBuf, fresh: HeaderChain) -> Result<(Self, HeaderChain), HeadersError> {
+        let trusted = fresh.checkpoint().map(TrustedCheckpoint::id);
         let (mut this, bytes) = Self::open_any(path)?;
         if bytes.is_empty() {
             this.replace(&fresh)?;
             return Ok((this, fresh));
         }
-        let chain = this.read(&bytes)?;
+        let chain = this.read(&bytes, trusted)?;
         let (expected, found) = (fresh.chain_id(), chain.chain_id());
         if found != expected {
             return Err(HeadersError::WrongNetwork { path: this.path, expected, found });
@@ -34,8 +38,11 @@ impl HeadersFile {
         Ok((this, chain))
     }
 
-    /// Opens and verifies the file, if there is one.
-    pub(super) fn reopen(path: PathBuf) -> Result<Option<(Self, HeaderChain)>, HeadersError> {
+    /// Opens and verifies the file, if there is one; it may begin at the checkpoint that is trusted.
+    pub(super) fn reopen(
+        path: PathBuf,
+        trusted: Option<Hash256>,
+    ) -> Result<Option<(Self, HeaderChain)>, HeadersError> {
         match std::fs::metadata(&path) {
             Ok(found) if found.len() > 0 => {}
             Ok(_) => return Ok(None),
@@ -43,7 +50,7 @@ impl HeadersFile {
             Err(source) => return Err(HeadersError::Io { path, source }),
         }
         let (mut this, bytes) = Self::open_any(path)?;
-        let chain = this.read(&bytes)?;
+        let chain = this.read(&bytes, trusted)?;
         Ok(Some((this, chain)))
     }
 
@@ -63,14 +70,18 @@ impl HeadersFile {
     }
 
     /// Verifies the bytes; a link that a crash cut off is dropped.
-    fn read(&mut self, bytes: &[u8]) -> Result<HeaderChain, HeadersError> {
-        let cut = match HeaderChain::from_bytes(bytes) {
+    fn read(&mut self, bytes: &[u8], trusted: Option<Hash256>) -> Result<HeaderChain, HeadersError> {
+        let parse = |bytes: &[u8]| match trusted {
+            Some(id) => HeaderChain::from_bytes_trusting(bytes, id),
+            None => HeaderChain::from_bytes(bytes),
+        };
+        let cut = match parse(bytes) {
             Ok(chain) => return Ok(chain),
             Err(ChainError::Truncated { at }) => at,
             Err(error) => return Err(HeadersError::Chain { path: self.path.clone(), error }),
         };
-        let chain = HeaderChain::from_bytes(&bytes[..cut])
-            .map_err(|error| HeadersError::Chain { path: self.path.clone(), error })?;
+        let chain =
+            parse(&bytes[..cut]).map_err(|error| HeadersError::Chain { path: self.path.clone(), error })?;
         warn!(path = %self.path.display(), at = cut, "dropped a header that was cut off");
         self.length = cut as u64;
         self.settle(|file| file.set_len(cut as u64))?;

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test uses its part")]
 
+pub(crate) mod node;
+
 use dronechain_chain_spec::block::Block;
 use dronechain_chain_spec::chain::HeaderChain;
 use dronechain_chain_spec::codec;

@@ -39,6 +39,9 @@ pub(crate) struct Verify {
     /// The network wanted, by the hash of its genesis block. Without it, it is the headers' own.
     #[arg(long, value_name = "HEX")]
     chain_id: Option<Hash256>,
+    /// The id of the checkpoint at which the headers may begin. Without it they begin at genesis.
+    #[arg(long, value_name = "HEX")]
+    trust: Option<Hash256>,
     /// Refuse receipts that do not show the signer's registration.
     #[arg(long)]
     require_authority: bool,
@@ -70,7 +73,7 @@ impl Verify {
         // A longer receipt is a malformed one, and the verifier says so.
         let json = files::read_up_to(receipt, RECEIPT_BYTES_MAX as u64 + 1)?;
         let held = if length <= FILE_BYTES_HELD { Some(files::read(record, FILE_BYTES_HELD)?) } else { None };
-        let chain = files::header_chain(headers, self.chain_id)?;
+        let chain = files::header_chain(headers, self.chain_id, self.trust)?;
         let mut verifier = Verifier::new(&chain, self.confirmations);
         let evidence = match held {
             Some(bytes) => verifier.verify(bytes, &json),
@@ -98,7 +101,7 @@ impl Verify {
         let headers = self.headers.clone().unwrap_or_else(|| dir.join(HEADERS_FILE));
         // An unreadable folder is told before a long chain is verified.
         fs::read_dir(dir).map_err(|source| CliError::Read { path: dir.to_owned(), source })?;
-        let chain = files::header_chain(&headers, self.chain_id)?;
+        let chain = files::header_chain(&headers, self.chain_id, self.trust)?;
         let report = bundle::verify_folder(dir, &chain, self.confirmations)?;
         let holds = report.holds();
         let mut value =
