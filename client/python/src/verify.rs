@@ -1,0 +1,405 @@
+//! Offline verification: records, receipts and headers, without a network.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use dronechain_chain_spec::chain::HeaderChain;
+use dronechain_client::bundle::{self, describe};
+use dronechain_client::evidence::{self, part_name};
+use dronechain_client::{BundleError, EvidenceError};
+use dronechain_record::Verdict;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::convert::{Document, Hex, Octets, datetime, kind_name};
+use crate::errors::{OrRaise, Raise};
+use crate::receipt::{ExistenceProof, Receipt};
+use crate::record::SignedRecord;
+
+/// A verified header chain: work, difficulty, signatures, turns and the roll of miners, header by header.
+#[pyclass(frozen, module = "dronechain")]
+pub(crate) struct Headers(pub(crate) Arc<HeaderChain>);
+
+#[pymethods]
+impl Headers {
+    /// Reads and verifies a file of headers, as `dronechain headers export` or `save` writes it.
+    ///
+    /// Raises `OSError` if it cannot be read, `HeadersError` with the place and the rule if it does not verify.
+    #[staticmethod]
+    fn load(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        let bytes = py.detach(|| std::fs::read(path))?;
+        Self::of_bytes(py, &bytes)
+    }
+
+    /// As `load`, from the file's bytes.
+    ///
+    /// Raises `HeadersError` with the place and the rule if they do not verify.
+    #[staticmethod]
+    fn from_bytes(py: Python<'_>, data: Octets) -> PyResult<Self> {
+        Self::of_bytes(py, &data.0)
+    }
+
+    /// The bytes of a file of headers.
+    fn to_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let bytes = py.detach(|| self.0.to_bytes());
+        PyBytes::new(py, &bytes)
+    }
+
+    /// Writes a file of headers, over what is there.
+    ///
+    /// Raises `OSError`.
+    fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        Ok(py.detach(|| std::fs::write(path, self.0.to_bytes()))?)
+    }
+
+    /// Genesis hash of the network, as hex.
+    #[getter]
+    fn chain_id(&self) -> Hex {
+        self.0.chain_id().into()
+    }
+
+    /// Height of the last header.
+    #[getter]
+    fn height(&self) -> u64 {
+        self.0.height()
+    }
+
+    /// Hash of the last header, as hex.
+    #[getter]
+    fn tip(&self) -> Hex {
+        self.0.tip().into()
+    }
+
+    /// Hash of the block at `height`, as hex; none beyond the tip.
+    fn block_at(&self, height: u64) -> Option<Hex> {
+        self.0.hash(height).map(Hex::from)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Headers of {} to height {}>", self.0.chain_id(), self.0.height())
+    }
+}
+
+impl Headers {
+    fn of_bytes(py: Python<'_>, bytes: &[u8]) -> PyResult<Self> {
+        let chain = py.detach(|| HeaderChain::from_bytes(bytes)).or_raise(py)?;
+        Ok(Self(Arc::new(chain)))
+    }
+}
+
+/// A receipt in any form.
+#[derive(FromPyObject)]
+enum AnyReceipt<'py> {
+    Receipt(PyRef<'py, Receipt>),
+    Existence(PyRef<'py, ExistenceProof>),
+    Document(Document),
+}
+
+impl AnyReceipt<'_> {
+    /// What needs no interpreter.
+    fn into_claim(self) -> Claim {
+        match self {
+            Self::Receipt(receipt) => Claim::Parsed(Box::new(receipt.0.clone())),
+            Self::Existence(proof) => Claim::Document(proof.0.to_json().into_bytes()),
+            Self::Document(Document(bytes)) => Claim::Document(bytes),
+        }
+    }
+}
+
+enum Claim {
+    Parsed(Box<dronechain_chain_spec::receipt::Receipt>),
+    Document(Vec<u8>),
+}
+
+impl Claim {
+    fn verify(
+        &self,
+        verifier: &mut evidence::Verifier<'_>,
+        record: Vec<u8>,
+    ) -> Result<evidence::Evidence, EvidenceError> {
+        match self {
+            Self::Parsed(receipt) => verifier.verify_parsed(record, receipt),
+            Self::Document(bytes) => verifier.verify(record, bytes),
+        }
+    }
+}
+
+/// Verifies records with their receipts against `headers`: no network, no clock, no node's word.
+///
+/// `confirmations` is the number of blocks wanted, the anchor's own among them.
+#[pyclass(frozen, module = "dronechain")]
+pub(crate) struct Verifier {
+    chain: Arc<HeaderChain>,
+    confirmations: u64,
+}
+
+#[pymethods]
+impl Verifier {
+    #[new]
+    #[pyo3(signature = (headers, *, confirmations=1))]
+    fn new(headers: &Headers, confirmations: u64) -> Self {
+        Self { chain: Arc::clone(&headers.0), confirmations }
+    }
+
+    /// Verifies the bytes of a record, or of any file, with its receipt: a `Receipt`, an `ExistenceProof`, or either's
+    /// JSON or binary form.
+    ///
+    /// Raises `VerificationError` with the first part that fails.
+    fn verify(&self, py: Python<'_>, record: Octets, receipt: AnyReceipt<'_>) -> PyResult<Evidence> {
+        let claim = receipt.into_claim();
+        py.detach(|| claim.verify(&mut self.verifier(), record.0)).or_raise(py).map(Evidence)
+    }
+
+    /// As `verify` for a file that was hashed elsewhere, being too long for a record.
+    ///
+    /// Raises `VerificationError`; also if the receipt is that of a record.
+    fn verify_hash(&self, py: Python<'_>, hash: Hex, receipt: AnyReceipt<'_>) -> PyResult<Evidence> {
+        let document = match receipt.into_claim() {
+            Claim::Parsed(receipt) => receipt.to_json().into_bytes(),
+            Claim::Document(bytes) => bytes,
+        };
+        py.detach(|| self.verifier().verify_hash(hash.hash(), &document)).or_raise(py).map(Evidence)
+    }
+
+    /// Verifies many pairs of record and receipt, what receipts of one batch share only once.
+    ///
+    /// Gives for each pair, in order, its `Evidence`, or the `VerificationError` that `verify` would raise.
+    fn verify_all<'py>(
+        &self,
+        py: Python<'py>,
+        pairs: &Bound<'py, PyAny>,
+    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let mut claims = Vec::new();
+        for pair in pairs.try_iter()? {
+            let (record, receipt): (Octets, AnyReceipt<'_>) = pair?.extract()?;
+            claims.push((record.0, receipt.into_claim()));
+        }
+        let mut verifier = self.verifier();
+        let mut results = Vec::with_capacity(claims.len());
+        // In runs, so that Ctrl-C is heard.
+        let mut claims = claims.into_iter().peekable();
+        while claims.peek().is_some() {
+            py.check_signals()?;
+            let run: Vec<_> = claims.by_ref().take(VERIFIED_AT_A_TIME).collect();
+            results.extend(py.detach(|| {
+                let verify = |(record, claim): (_, Claim)| claim.verify(&mut verifier, record);
+                run.into_iter().map(verify).collect::<Vec<_>>()
+            }));
+        }
+        let object = |result: Result<_, EvidenceError>| match result {
+            Ok(evidence) => Ok(Bound::new(py, Evidence(evidence))?.into_any()),
+            Err(error) => Ok(error.raise(py).into_value(py).into_bound(py).into_any()),
+        };
+        results.into_iter().map(object).collect()
+    }
+}
+
+/// Some 50 ms' work.
+const VERIFIED_AT_A_TIME: usize = 512;
+
+impl Verifier {
+    fn verifier(&self) -> evidence::Verifier<'_> {
+        evidence::Verifier::new(&self.chain, self.confirmations)
+    }
+}
+
+/// What was verified of one record.
+#[pyclass(frozen, module = "dronechain")]
+pub(crate) struct Evidence(evidence::Evidence);
+
+#[pymethods]
+impl Evidence {
+    /// What may be believed: good, authority-unchecked, suspect or after-revocation.
+    #[getter]
+    fn verdict(&self) -> &'static str {
+        match self.0.verdict {
+            Verdict::Good => "good",
+            Verdict::AuthorityUnchecked => "authority-unchecked",
+            Verdict::Suspect { .. } => "suspect",
+            Verdict::AfterRevocation { .. } => "after-revocation",
+        }
+    }
+
+    /// The verdict in words.
+    #[getter]
+    fn reason(&self) -> String {
+        describe(&self.0.verdict)
+    }
+
+    /// Whether it was anchored and its signer was entitled.
+    #[getter]
+    fn is_good(&self) -> bool {
+        self.0.verdict == Verdict::Good
+    }
+
+    /// SHA-256 of the record, as hex.
+    #[getter]
+    fn hash(&self) -> Hex {
+        self.0.proven.target.into()
+    }
+
+    /// The signed record; none for any other file.
+    #[getter]
+    fn record(&self) -> Option<SignedRecord> {
+        self.0.record.clone().map(SignedRecord)
+    }
+
+    /// Height of the block.
+    #[getter]
+    fn height(&self) -> u64 {
+        self.0.proven.height
+    }
+
+    /// Hash of the block, as hex.
+    #[getter]
+    fn block(&self) -> Hex {
+        self.0.proven.block.into()
+    }
+
+    /// Blocks from that one to the headers' tip, itself among them.
+    #[getter]
+    fn confirmations(&self) -> u64 {
+        self.0.proven.confirmations
+    }
+
+    /// The record existed by then, in UTC; none while the headers do not reach far enough.
+    #[getter]
+    fn not_later_than<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        self.0.proven.not_later_than_ms.and_then(|ms| datetime(py, ms))
+    }
+
+    /// The same in ms since 1970 (UTC).
+    #[getter]
+    fn not_later_than_ms(&self) -> Option<u64> {
+        self.0.proven.not_later_than_ms
+    }
+
+    /// The public key that anchored, as hex.
+    #[getter]
+    fn sender(&self) -> Hex {
+        self.0.proven.sender.into()
+    }
+
+    /// The anchor's sequence; with `sender` its identity.
+    #[getter]
+    fn sequence(&self) -> u64 {
+        self.0.proven.sequence
+    }
+
+    /// The anchor transaction, as hex.
+    #[getter]
+    fn txid(&self) -> Hex {
+        self.0.proven.txid.into()
+    }
+
+    /// What was anchored: data, command or access.
+    #[getter]
+    fn kind(&self) -> &'static str {
+        kind_name(self.0.proven.anchor.kind)
+    }
+
+    fn __repr__(&self) -> String {
+        let proven = &self.0.proven;
+        format!("<Evidence of {} in block {}: {}>", proven.target, proven.height, self.verdict())
+    }
+}
+
+/// How far the verified records of one subject reach in a folder.
+#[pyclass(frozen, get_all, eq, module = "dronechain")]
+#[derive(Clone, PartialEq)]
+pub(crate) struct Reach {
+    /// The subject, as hex.
+    subject: Hex,
+    /// Its first sequence here.
+    first_sequence: u64,
+    /// Its last sequence here.
+    last_sequence: u64,
+    /// Whether the last one closes its flight.
+    closed: bool,
+}
+
+/// One thing in a folder that does not verify.
+#[pyclass(frozen, get_all, eq, module = "dronechain")]
+#[derive(Clone, PartialEq)]
+pub(crate) struct Failure {
+    /// The file, by its name in the folder.
+    file: String,
+    /// The part that failed, as in `VerificationError`.
+    part: &'static str,
+    /// Why, in words.
+    reason: String,
+}
+
+/// The result of verifying a folder.
+#[pyclass(frozen, module = "dronechain")]
+pub(crate) struct Report(bundle::Report);
+
+#[pymethods]
+impl Report {
+    /// Whether there is something, and all of it verifies.
+    #[getter]
+    fn holds(&self) -> bool {
+        self.0.holds()
+    }
+
+    /// Records in the folder, closing records among them.
+    #[getter]
+    fn records(&self) -> u64 {
+        self.0.records
+    }
+
+    /// Records that verify with their receipt.
+    #[getter]
+    fn verified(&self) -> u64 {
+        self.0.verified
+    }
+
+    /// Whether every subject's last record here closes its flight.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.0.closed
+    }
+
+    /// How far each subject's verified records reach, in order of subjects.
+    #[getter]
+    fn subjects(&self) -> Vec<Reach> {
+        let reach = |reach: &bundle::Reach| Reach {
+            subject: reach.subject.into(),
+            first_sequence: reach.first_sequence,
+            last_sequence: reach.last_sequence,
+            closed: reach.closed,
+        };
+        self.0.subjects.iter().map(reach).collect()
+    }
+
+    /// What does not verify, in order of file names.
+    #[getter]
+    fn failures(&self) -> Vec<Failure> {
+        let failure = |failure: &bundle::Failure| Failure {
+            file: failure.file.clone(),
+            part: part_name(failure.part),
+            reason: failure.reason.clone(),
+        };
+        self.0.failures.iter().map(failure).collect()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Report: {} of {} verified>", self.0.verified, self.0.records)
+    }
+}
+
+/// Verifies a folder of evidence, as `dronechain receipt get --device` writes it, against `headers`, over all cores.
+///
+/// Every record must be good; so must the order of each subject's records, without gaps. Raises `BundleError` if the
+/// folder cannot be read; whatever does not verify is in the report.
+#[pyfunction]
+#[pyo3(signature = (folder, headers, *, confirmations=1))]
+pub(crate) fn verify_folder(
+    py: Python<'_>,
+    folder: PathBuf,
+    headers: &Headers,
+    confirmations: u64,
+) -> PyResult<Report> {
+    let verify = || -> Result<_, BundleError> { bundle::verify_folder(&folder, &headers.0, confirmations) };
+    py.detach(verify).or_raise(py).map(Report)
+}
