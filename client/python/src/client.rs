@@ -2,13 +2,12 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use dronechain_client::{ProducerConfig, light};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
-use crate::convert::{Hex, Seconds};
+use crate::convert::{Hex, NO_END, Seconds};
 use crate::errors::{OrRaise, closed};
 use crate::events::Events;
 use crate::keys::SigningKey;
@@ -123,7 +122,7 @@ impl Client {
         on_delivery: Option<Py<PyAny>>,
     ) -> PyResult<Producer> {
         let mut config = ProducerConfig::default();
-        set(&mut config.linger, linger.map(|Seconds(linger)| linger.unwrap_or(Duration::MAX)));
+        set(&mut config.linger, linger.map(|Seconds(linger)| linger.unwrap_or(NO_END)));
         set(&mut config.batch_records, batch_records);
         set(&mut config.batch_bytes, batch_bytes);
         set(&mut config.buffer_records, buffer_records);

@@ -105,7 +105,10 @@ impl FromPyObject<'_, '_> for Document {
     }
 }
 
-/// A number of seconds; none if it is infinite.
+/// What nobody waits to the end of: 100 years.
+pub(crate) const NO_END: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+/// A number of seconds; none if there is no end to it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seconds(pub(crate) Option<Duration>);
 
@@ -114,7 +117,7 @@ impl FromPyObject<'_, '_> for Seconds {
 
     fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
         let seconds: f64 = object.extract()?;
-        if seconds == f64::INFINITY {
+        if seconds >= NO_END.as_secs_f64() {
             return Ok(Self(None));
         }
         let duration = Duration::try_from_secs_f64(seconds);

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use tokio::sync::{RwLock, watch};
 use tokio::time::{Instant, timeout_at};
 
-use crate::convert::{Hex, Seconds, wait_of};
+use crate::convert::{Hex, NO_END, Seconds, wait_of};
 use crate::errors::{OrRaise, closed};
 use crate::pending::{Pending, within};
 use crate::record::Handed;
@@ -16,8 +16,6 @@ use crate::runtime::{wait, wait_to_end};
 
 /// How long the end of a `with` block waits for nodes to have everything.
 const CLOSE_WAIT: Duration = Duration::from_secs(30);
-/// No caller waits for so long: 100 years.
-const NO_END: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// Hands records over and loses none: see `Client.producer`. Calls may come from many threads at once.
 ///

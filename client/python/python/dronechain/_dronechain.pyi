@@ -8,6 +8,32 @@ from typing import Literal, TypeAlias, final
 
 from .errors import VerificationError
 
+__all__ = [
+    "AnchorEvent",
+    "Client",
+    "Delivery",
+    "Events",
+    "Evidence",
+    "ExistenceProof",
+    "Failure",
+    "HeadEvent",
+    "Headers",
+    "NodeStanding",
+    "Pending",
+    "Producer",
+    "Reach",
+    "Receipt",
+    "ReceiptEvent",
+    "Record",
+    "Reorganisation",
+    "Report",
+    "Reset",
+    "SignedRecord",
+    "SigningKey",
+    "Verifier",
+    "verify_folder",
+]
+
 _Bytes: TypeAlias = bytes | bytearray | memoryview
 _Hash: TypeAlias = str | bytes
 _Path: TypeAlias = str | os.PathLike[str]
