@@ -129,7 +129,12 @@ class Network:
 
     def admit(self, public_key: str) -> None:
         """Admits a controller, and waits for the block."""
-        self.cli(
-            *("admin", "admit", "--role", "controller", "--key", public_key),
-            *("--admin-key", self.key("admin"), "--node", self.urls[0], "--wait", "1"),
-        )
+        self._decide("admit", "--role", "controller", "--key", public_key)
+
+    def revoke(self, public_key: str) -> None:
+        """Revokes a controller, and waits for the block."""
+        self._decide("revoke", "--key", public_key)
+
+    def _decide(self, *what: str) -> None:
+        by = ("--admin-key", self.key("admin"), "--node", self.urls[0], "--wait", "1")
+        self.cli("admin", *what, *by)

@@ -193,22 +193,34 @@ def test_record_that_is_too_long_is_refused_with_all_of_its_call(
     assert pending.included(timeout=WAIT_S).leaf_count == 1
 
 
-def test_key_that_nobody_admitted_is_rejected_by_the_rule(
-    client: dronechain.Client, key: dronechain.SigningKey
+def test_revoked_key_is_rejected_by_the_rule(
+    network: Network, client: dronechain.Client, controller: dronechain.SigningKey
 ) -> None:
-    producer = client.producer(key, linger=0, heartbeat=math.inf)
-    pending = producer.send(b"by a stranger")
+    network.revoke(controller.public_key)
+    producer = client.producer(controller, linger=0, heartbeat=math.inf)
+    pending = producer.send(b"by a key in doubt")
     for wait in (pending.promised, pending.included, producer.flush):
-        with pytest.raises(dronechain.Rejected) as caught:
+        with pytest.raises(dronechain.Rejected, match="tx-sender-revoked") as caught:
             wait(timeout=WAIT_S)
         assert (caught.value.sequence, caught.value.status) == (0, 422)
-        assert caught.value.name == "tx-sender-unknown"
-        assert caught.value.rule is not None
+        assert caught.value.name == "tx-sender-revoked"
+        assert caught.value.rule is not None and caught.value.rule.startswith("T")
         assert not caught.value.is_retryable
     with pytest.raises(dronechain.Rejected):
         producer.send(b"the next one")
     with pytest.raises(dronechain.Rejected):
         producer.close(timeout=WAIT_S)
+
+
+def test_records_wait_until_their_key_is_admitted(
+    network: Network, client: dronechain.Client, key: dronechain.SigningKey
+) -> None:
+    with client.producer(key, linger=0, heartbeat=math.inf) as producer:
+        pending = producer.send(b"by a stranger")
+        with pytest.raises(dronechain.TimedOut):
+            pending.promised(timeout=0.5)
+        network.admit(key.public_key)
+        assert pending.included(timeout=WAIT_S).hash == pending.hash
 
 
 def test_closed_producer_takes_nothing_and_closes_again(open_producer: OpenProducer) -> None:

@@ -49,11 +49,11 @@ def test_headers_with_any_byte_changed_are_refused(anchored: Anchored) -> None:
 
 def test_broken_rule_of_a_header_is_named(anchored: Anchored) -> None:
     changed = bytearray(anchored.headers.to_bytes())
-    changed[-1] ^= 1
+    # The last link ends with its opened commitments, and an empty list of changes.
+    changed[-10] ^= 1
     with pytest.raises(dronechain.HeadersError, match=f"height {anchored.headers.height}") as caught:
         dronechain.Headers.from_bytes(changed)
-    assert caught.value.rule is not None
-    assert caught.value.rule_name is not None
+    assert (caught.value.rule, caught.value.rule_name) == ("H16", "header-opening")
 
 
 def test_missing_file_of_headers_is_an_os_error(tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_closing_record_counts_the_flight(flight: Flight) -> None:
 def test_signed_record_with_a_byte_changed_or_of_another_network_is_refused(flight: Flight) -> None:
     record, _ = read(flight, 0)
     chain_id = flight.headers.chain_id
-    for at in range(len(record)):
+    for at in range(0, len(record), max(1, len(record) // 499)):
         changed = bytearray(record)
         changed[at] ^= 1
         with pytest.raises(dronechain.RecordError):
