@@ -30,7 +30,7 @@ impl Pending {
     #[pyo3(signature = (timeout=None))]
     fn promised(&self, py: Python<'_>, timeout: Option<Seconds>) -> PyResult<()> {
         let promised = within(wait_of(timeout), self.0.promised());
-        wait(py, promised)?.or_raise(py)
+        wait(py, promised)?.or_raise(py).map(drop)
     }
 
     /// Waits until the record is in a block of the own, verified header chain.

@@ -41,8 +41,8 @@ impl Producer {
     /// `data` is any bytes-like object of at most 65,536 bytes, or a `Record`. Raises `TooLong`, `Rejected`, `Closed`;
     /// the record is not in the outbox then. After `Unknown`, or an interrupt by Ctrl-C, it may be: handing the same
     /// record over again is safe.
-    fn send(&self, py: Python<'_>, data: Handed<'_>) -> PyResult<Pending> {
-        let mut pending = self.hand(py, vec![data.record()])?;
+    fn send(&self, py: Python<'_>, data: Handed) -> PyResult<Pending> {
+        let mut pending = self.hand(py, vec![data.0])?;
         Ok(pending.pop().expect("one record, one handle"))
     }
 
@@ -50,14 +50,14 @@ impl Producer {
     ///
     /// Raises what `send` raises; none is taken if one is too long.
     fn send_all(&self, py: Python<'_>, records: &Bound<'_, PyAny>) -> PyResult<Vec<Pending>> {
-        let records = records.try_iter()?.map(|record| Ok(record?.extract::<Handed<'_>>()?.record()));
+        let records = records.try_iter()?.map(|record| Ok(record?.extract::<Handed>()?.0));
         let records = records.collect::<PyResult<_>>()?;
         self.hand(py, records)
     }
 
     /// As `send`, but raises `Full` if the outbox has no room for the record now.
-    fn try_send(&self, py: Python<'_>, data: Handed<'_>) -> PyResult<Pending> {
-        let (shared, record) = (Arc::clone(&self.shared), data.record());
+    fn try_send(&self, py: Python<'_>, data: Handed) -> PyResult<Pending> {
+        let (shared, record) = (Arc::clone(&self.shared), data.0);
         let tried = async move {
             match &*shared.producer.read().await {
                 Some(producer) => producer.try_send(record).await,
@@ -72,14 +72,8 @@ impl Producer {
     /// `timeout` in seconds, none for no end. Raises `TimedOut`, `Rejected`, `Stopped`, `Closed`.
     #[pyo3(signature = (timeout=None))]
     fn flush(&self, py: Python<'_>, timeout: Option<Seconds>) -> PyResult<()> {
-        let limit = wait_of(timeout);
-        let flushed = async {
-            match &*self.shared.producer.read().await {
-                Some(producer) => Some(within(limit, producer.flush(NO_END)).await),
-                None => None,
-            }
-        };
-        wait(py, flushed)?.ok_or_else(|| closed("producer"))?.or_raise(py)
+        let flushed = wait(py, self.shared.flush(wait_of(timeout)))?;
+        flushed.ok_or_else(|| closed("producer"))?.or_raise(py)
     }
 
     /// Flushes and stops. What is not delivered stays in the outbox; who opens it again goes on. Closing again does
@@ -160,6 +154,18 @@ impl Shared {
             sent = producer.send_all(records) => sent,
             _ = closing.wait_for(|closing| *closing) => Err(SendError::Unknown),
         }
+    }
+
+    /// None if it is closed.
+    async fn flush(&self, limit: Option<Duration>) -> Option<Result<(), PendingError>> {
+        let mut closing = self.closing.subscribe();
+        let producer = self.producer.read().await;
+        let producer = producer.as_ref()?;
+        Some(tokio::select! {
+            biased;
+            flushed = within(limit, producer.flush(NO_END)) => flushed,
+            _ = closing.wait_for(|closing| *closing) => Err(PendingError::Stopped),
+        })
     }
 
     /// Those who hand over at the moment are let through for as long as `limit`.

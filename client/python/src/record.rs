@@ -66,18 +66,16 @@ impl Record {
     }
 }
 
-/// What may be handed over.
-#[derive(FromPyObject)]
-pub(crate) enum Handed<'py> {
-    Record(PyRef<'py, Record>),
-    Data(Octets),
-}
+/// What may be handed over: a `Record`, or data that was collected now.
+pub(crate) struct Handed(pub(crate) dronechain_client::Record);
 
-impl Handed<'_> {
-    pub(crate) fn record(self) -> dronechain_client::Record {
-        match self {
-            Self::Record(record) => record.0.clone(),
-            Self::Data(Octets(bytes)) => dronechain_client::Record::new(bytes),
+impl FromPyObject<'_, '_> for Handed {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        match object.cast::<Record>() {
+            Ok(record) => Ok(Self(record.get().0.clone())),
+            Err(_) => object.extract().map(|Octets(bytes)| Self(dronechain_client::Record::new(bytes))),
         }
     }
 }

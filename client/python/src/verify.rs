@@ -88,27 +88,23 @@ impl Headers {
 }
 
 /// A receipt in any form.
-#[derive(FromPyObject)]
-enum AnyReceipt<'py> {
-    Receipt(PyRef<'py, Receipt>),
-    Existence(PyRef<'py, ExistenceProof>),
-    Document(Document),
-}
-
-impl AnyReceipt<'_> {
-    /// What needs no interpreter.
-    fn into_claim(self) -> Claim {
-        match self {
-            Self::Receipt(receipt) => Claim::Parsed(Box::new(receipt.0.clone())),
-            Self::Existence(proof) => Claim::Document(proof.0.to_json().into_bytes()),
-            Self::Document(Document(bytes)) => Claim::Document(bytes),
-        }
-    }
-}
-
 enum Claim {
     Parsed(Box<dronechain_chain_spec::receipt::Receipt>),
     Document(Vec<u8>),
+}
+
+impl FromPyObject<'_, '_> for Claim {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        if let Ok(receipt) = object.cast::<Receipt>() {
+            return Ok(Self::Parsed(Box::new(receipt.get().0.clone())));
+        }
+        if let Ok(proof) = object.cast::<ExistenceProof>() {
+            return Ok(Self::Document(proof.get().0.to_json().into_bytes()));
+        }
+        object.extract().map(|Document(bytes)| Self::Document(bytes))
+    }
 }
 
 impl Claim {
@@ -145,16 +141,15 @@ impl Verifier {
     /// JSON or binary form.
     ///
     /// Raises `VerificationError` with the first part that fails.
-    fn verify(&self, py: Python<'_>, record: Octets, receipt: AnyReceipt<'_>) -> PyResult<Evidence> {
-        let claim = receipt.into_claim();
-        py.detach(|| claim.verify(&mut self.verifier(), record.0)).or_raise(py).map(Evidence)
+    fn verify(&self, py: Python<'_>, record: Octets, receipt: Claim) -> PyResult<Evidence> {
+        py.detach(|| receipt.verify(&mut self.verifier(), record.0)).or_raise(py).map(Evidence)
     }
 
     /// As `verify` for a file that was hashed elsewhere, being too long for a record.
     ///
     /// Raises `VerificationError`; also if the receipt is that of a record.
-    fn verify_hash(&self, py: Python<'_>, hash: Hex, receipt: AnyReceipt<'_>) -> PyResult<Evidence> {
-        let document = match receipt.into_claim() {
+    fn verify_hash(&self, py: Python<'_>, hash: Hex, receipt: Claim) -> PyResult<Evidence> {
+        let document = match receipt {
             Claim::Parsed(receipt) => receipt.to_json().into_bytes(),
             Claim::Document(bytes) => bytes,
         };
@@ -171,8 +166,8 @@ impl Verifier {
     ) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let mut claims = Vec::new();
         for pair in pairs.try_iter()? {
-            let (record, receipt): (Octets, AnyReceipt<'_>) = pair?.extract()?;
-            claims.push((record.0, receipt.into_claim()));
+            let (record, receipt): (Octets, Claim) = pair?.extract()?;
+            claims.push((record.0, receipt));
         }
         let mut verifier = self.verifier();
         let mut results = Vec::with_capacity(claims.len());

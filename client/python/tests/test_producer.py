@@ -223,6 +223,28 @@ def test_records_wait_until_their_key_is_admitted(
         assert pending.included(timeout=WAIT_S).hash == pending.hash
 
 
+def test_close_ends_the_waits_of_other_threads(open_producer: OpenProducer) -> None:
+    producer = open_producer(buffer_records=1, batch_records=1, confirmations=1_000_000)
+    producer.send(b"takes all the room")
+    with ThreadPoolExecutor(2) as threads:
+        waits = [threads.submit(producer.send, b"finds none") for _ in range(2)]
+        with contextlib.suppress(dronechain.TimedOut):
+            producer.close(timeout=0)
+        for wait in waits:
+            # One that began only after the close was told so.
+            assert isinstance(wait.exception(WAIT_S), (dronechain.Unknown, dronechain.Closed))
+
+
+def test_what_is_neither_bytes_nor_a_record_is_refused(open_producer: OpenProducer) -> None:
+    producer = open_producer()
+    with pytest.raises(TypeError, match="bytes-like object is required, not 'str'"):
+        producer.send("text")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="bytes-like object is required, not 'int'"):
+        producer.send_all([b"bytes", 5])  # type: ignore[list-item]
+    with pytest.raises(TypeError):
+        producer.send_all(5)  # type: ignore[arg-type]
+
+
 def test_closed_producer_takes_nothing_and_closes_again(open_producer: OpenProducer) -> None:
     producer = open_producer()
     producer.close(timeout=WAIT_S)
