@@ -10,12 +10,12 @@ use pyo3::prelude::*;
 use crate::convert::{Hex, NO_END, Seconds};
 use crate::errors::{OrRaise, closed};
 use crate::events::Events;
+use crate::headers::Headers;
 use crate::keys::SigningKey;
 use crate::pending::Delivery;
 use crate::producer::Producer;
 use crate::receipt::Receipt;
 use crate::runtime::{wait, wait_to_end};
-use crate::verify::Headers;
 
 /// One address or several.
 #[derive(FromPyObject)]

@@ -8,6 +8,8 @@ mod client;
 mod convert;
 mod errors;
 mod events;
+mod folder;
+mod headers;
 mod keys;
 mod pending;
 mod producer;
@@ -26,6 +28,10 @@ mod _dronechain {
     #[pymodule_export]
     use crate::events::{AnchorEvent, Events, HeadEvent, ReceiptEvent, Reorganisation, Reset};
     #[pymodule_export]
+    use crate::folder::{Failure, Reach, Report, verify_folder};
+    #[pymodule_export]
+    use crate::headers::Headers;
+    #[pymodule_export]
     use crate::keys::SigningKey;
     #[pymodule_export]
     use crate::pending::{Delivery, Pending};
@@ -36,5 +42,5 @@ mod _dronechain {
     #[pymodule_export]
     use crate::record::{Record, SignedRecord};
     #[pymodule_export]
-    use crate::verify::{Evidence, Failure, Headers, Reach, Report, Verifier, verify_folder};
+    use crate::verify::{Evidence, Verifier};
 }

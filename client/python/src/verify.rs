@@ -1,91 +1,19 @@
-//! Offline verification: records, receipts and headers, without a network.
+//! Offline verification of records with their receipts.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use dronechain_chain_spec::chain::HeaderChain;
-use dronechain_client::bundle::{self, describe};
-use dronechain_client::evidence::{self, part_name};
-use dronechain_client::{BundleError, EvidenceError};
+use dronechain_client::EvidenceError;
+use dronechain_client::bundle::describe;
+use dronechain_client::evidence;
 use dronechain_record::Verdict;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 
 use crate::convert::{Document, Hex, Octets, datetime, kind_name};
 use crate::errors::{OrRaise, Raise};
+use crate::headers::Headers;
 use crate::receipt::{ExistenceProof, Receipt};
 use crate::record::SignedRecord;
-
-/// A verified header chain: work, difficulty, signatures, turns and the roll of miners, header by header.
-#[pyclass(frozen, module = "dronechain")]
-pub(crate) struct Headers(pub(crate) Arc<HeaderChain>);
-
-#[pymethods]
-impl Headers {
-    /// Reads and verifies a file of headers, as `dronechain headers export` or `save` writes it.
-    ///
-    /// Raises `OSError` if it cannot be read, `HeadersError` with the place and the rule if it does not verify.
-    #[staticmethod]
-    fn load(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        let bytes = py.detach(|| std::fs::read(path))?;
-        Self::of_bytes(py, &bytes)
-    }
-
-    /// As `load`, from the file's bytes.
-    ///
-    /// Raises `HeadersError` with the place and the rule if they do not verify.
-    #[staticmethod]
-    fn from_bytes(py: Python<'_>, data: Octets) -> PyResult<Self> {
-        Self::of_bytes(py, &data.0)
-    }
-
-    /// The bytes of a file of headers.
-    fn to_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        let bytes = py.detach(|| self.0.to_bytes());
-        PyBytes::new(py, &bytes)
-    }
-
-    /// Writes a file of headers, over what is there.
-    ///
-    /// Raises `OSError`.
-    fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
-        Ok(py.detach(|| std::fs::write(path, self.0.to_bytes()))?)
-    }
-
-    /// Genesis hash of the network, as hex.
-    #[getter]
-    fn chain_id(&self) -> Hex {
-        self.0.chain_id().into()
-    }
-
-    /// Height of the last header.
-    #[getter]
-    fn height(&self) -> u64 {
-        self.0.height()
-    }
-
-    /// Hash of the last header, as hex.
-    #[getter]
-    fn tip(&self) -> Hex {
-        self.0.tip().into()
-    }
-
-    /// Hash of the block at `height`, as hex; none beyond the tip.
-    fn block_at(&self, height: u64) -> Option<Hex> {
-        self.0.hash(height).map(Hex::from)
-    }
-
-    fn __repr__(&self) -> String {
-        format!("<Headers of {} to height {}>", self.0.chain_id(), self.0.height())
-    }
-}
-
-impl Headers {
-    fn of_bytes(py: Python<'_>, bytes: &[u8]) -> PyResult<Self> {
-        let chain = py.detach(|| HeaderChain::from_bytes(bytes)).or_raise(py)?;
-        Ok(Self(Arc::new(chain)))
-    }
-}
 
 /// A receipt in any form.
 enum Claim {
@@ -297,104 +225,4 @@ impl Evidence {
         let proven = &self.0.proven;
         format!("<Evidence of {} in block {}: {}>", proven.target, proven.height, self.verdict())
     }
-}
-
-/// How far the verified records of one subject reach in a folder.
-#[pyclass(frozen, get_all, eq, module = "dronechain")]
-#[derive(Clone, PartialEq)]
-pub(crate) struct Reach {
-    /// The subject, as hex.
-    subject: Hex,
-    /// Its first sequence here.
-    first_sequence: u64,
-    /// Its last sequence here.
-    last_sequence: u64,
-    /// Whether the last one closes its flight.
-    closed: bool,
-}
-
-/// One thing in a folder that does not verify.
-#[pyclass(frozen, get_all, eq, module = "dronechain")]
-#[derive(Clone, PartialEq)]
-pub(crate) struct Failure {
-    /// The file, by its name in the folder.
-    file: String,
-    /// The part that failed, as in `VerificationError`.
-    part: &'static str,
-    /// Why, in words.
-    reason: String,
-}
-
-/// The result of verifying a folder.
-#[pyclass(frozen, module = "dronechain")]
-pub(crate) struct Report(bundle::Report);
-
-#[pymethods]
-impl Report {
-    /// Whether there is something, and all of it verifies.
-    #[getter]
-    fn holds(&self) -> bool {
-        self.0.holds()
-    }
-
-    /// Records in the folder, closing records among them.
-    #[getter]
-    fn records(&self) -> u64 {
-        self.0.records
-    }
-
-    /// Records that verify with their receipt.
-    #[getter]
-    fn verified(&self) -> u64 {
-        self.0.verified
-    }
-
-    /// Whether every subject's last record here closes its flight.
-    #[getter]
-    fn closed(&self) -> bool {
-        self.0.closed
-    }
-
-    /// How far each subject's verified records reach, in order of subjects.
-    #[getter]
-    fn subjects(&self) -> Vec<Reach> {
-        let reach = |reach: &bundle::Reach| Reach {
-            subject: reach.subject.into(),
-            first_sequence: reach.first_sequence,
-            last_sequence: reach.last_sequence,
-            closed: reach.closed,
-        };
-        self.0.subjects.iter().map(reach).collect()
-    }
-
-    /// What does not verify, in order of file names.
-    #[getter]
-    fn failures(&self) -> Vec<Failure> {
-        let failure = |failure: &bundle::Failure| Failure {
-            file: failure.file.clone(),
-            part: part_name(failure.part),
-            reason: failure.reason.clone(),
-        };
-        self.0.failures.iter().map(failure).collect()
-    }
-
-    fn __repr__(&self) -> String {
-        format!("<Report: {} of {} verified>", self.0.verified, self.0.records)
-    }
-}
-
-/// Verifies a folder of evidence, as `dronechain receipt get --device` writes it, against `headers`, over all cores.
-///
-/// Every record must be good; so must the order of each subject's records, without gaps. Raises `BundleError` if the
-/// folder cannot be read; whatever does not verify is in the report.
-#[pyfunction]
-#[pyo3(signature = (folder, headers, *, confirmations=1))]
-pub(crate) fn verify_folder(
-    py: Python<'_>,
-    folder: PathBuf,
-    headers: &Headers,
-    confirmations: u64,
-) -> PyResult<Report> {
-    let verify = || -> Result<_, BundleError> { bundle::verify_folder(&folder, &headers.0, confirmations) };
-    py.detach(verify).or_raise(py).map(Report)
 }
