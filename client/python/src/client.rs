@@ -165,7 +165,8 @@ impl Client {
     }
 
     /// What happens on the chain, as nodes tell it, from now on or behind `cursor`: heads and reorganisations, the
-    /// anchors of `senders` (public keys, at most 64) and the receipts of `hashes` (at most 256).
+    /// anchors of `senders` (public keys, at most 64) and the receipts of `hashes` (at most 256). Nodes are asked from the
+    /// first `next` on: without a cursor, what was before is not told.
     ///
     /// Raises `Closed`, `ValueError` for what is no cursor.
     #[pyo3(signature = (*, senders=Vec::new(), hashes=Vec::new(), cursor=None))]

@@ -131,11 +131,20 @@ def test_anchors_and_receipts_of_interest_are_told(
     producer = open_producer()
     hash_ = dronechain.Record(b"of interest").hash
     events = client.events(senders=[controller.public_key], hashes=[hash_])
+    # The stream begins here, in front of the anchor.
+    assert isinstance(events.next(timeout=WAIT_S), dronechain.HeadEvent)
     receipt = producer.send(b"of interest").included(timeout=WAIT_S)
-    anchor = next(event for event in events if isinstance(event, dronechain.AnchorEvent))
+    anchor: dronechain.AnchorEvent | None = None
+    told: dronechain.ReceiptEvent | None = None
+    while anchor is None or told is None:
+        event = events.next(timeout=WAIT_S)
+        assert event is not None
+        if isinstance(event, dronechain.AnchorEvent):
+            anchor = event
+        elif isinstance(event, dronechain.ReceiptEvent):
+            told = event
     assert (anchor.sender, anchor.sequence, anchor.root) == (controller.public_key, 0, receipt.root)
     assert (anchor.kind, anchor.leaf_count) == ("data", 1)
-    told = next(event for event in events if isinstance(event, dronechain.ReceiptEvent))
     assert (told.hash, told.is_included, told.sender) == (hash_, True, controller.public_key)
 
 
