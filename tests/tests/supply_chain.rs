@@ -160,6 +160,20 @@ fn what_is_fuzzed_is_what_is_built() {
 }
 
 #[test]
+fn what_python_loads_is_what_is_built() {
+    let ours = packages(&read("Cargo.lock"));
+    let wheel = packages(&read("client/python/Cargo.lock"));
+    // The package itself and what binds it to the interpreter.
+    let is_own =
+        |name: &str| name == "dronechain-python" || name == "target-lexicon" || name.starts_with("pyo3");
+    let other = wheel.difference(&ours).find(|(name, _)| !is_own(name));
+    assert_eq!(other, None, "copy Cargo.lock to client/python and run cargo metadata there");
+    assert!(wheel.iter().any(|(name, _)| name == "pyo3"), "the list of crates is read");
+    let found: Vec<_> = ABSENT.iter().flat_map(|name| versions(&wheel, name)).collect();
+    assert!(found.is_empty(), "banned by deny.toml and locked: {found:?}");
+}
+
+#[test]
 fn nothing_banned_is_built() {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
     let mut command = Command::new(env!("CARGO"));

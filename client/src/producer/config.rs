@@ -25,6 +25,9 @@ pub struct ProducerConfig {
     pub in_flight: usize,
     /// Blocks, the batch's own among them, after which a record counts as delivered and leaves the outbox.
     pub confirmations: u64,
+    /// How long after its hand-over, or after the start for one that was in the outbox, the waits of a record's handle
+    /// end with [`PendingError::TimedOut`](super::PendingError::TimedOut); the record goes on. Without end, if none.
+    pub delivery_timeout: Option<Duration>,
     /// An empty batch is anchored when there was nothing to anchor for so long; never, if none.
     pub heartbeat: Option<Duration>,
     /// Bytes that stay free on the outbox's file system: below, records wait.
@@ -41,6 +44,7 @@ impl Default for ProducerConfig {
             buffer_bytes: 1 << 30,
             in_flight: 8,
             confirmations: 6,
+            delivery_timeout: Some(Duration::from_secs(600)),
             heartbeat: Some(Duration::from_secs(300)),
             free_bytes: 64 << 20,
         }

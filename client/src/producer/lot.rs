@@ -23,6 +23,13 @@ pub(super) enum Standing {
     Rejected(Arc<Rejection>),
 }
 
+impl Standing {
+    /// Whether a node has it, or had it until it was included.
+    pub(super) fn is_promised(&self) -> bool {
+        matches!(self, Self::Promised | Self::Included(_))
+    }
+}
+
 /// Where a lot is included: held against the own header chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inclusion {

@@ -29,7 +29,7 @@ use dronechain_chain_spec::promise::BrokenPromise;
 use dronechain_chain_spec::transaction::Sender;
 use tokio::sync::{AcquireError, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 pub use config::ProducerConfig;
 pub use delivery::Delivery;
@@ -103,7 +103,8 @@ impl ProducerBuilder {
         let followed = client.light().tip();
         let (tip_sender, tip) = watch::channel(*followed.borrow());
         let headers = Arc::clone(client.light().headers());
-        let sight = Arc::new(Sight { chain_id, headers: Arc::clone(&headers), tip });
+        let delivery_timeout = config.delivery_timeout;
+        let sight = Arc::new(Sight { chain_id, headers: Arc::clone(&headers), tip, delivery_timeout });
 
         let mut tasks = JoinSet::new();
         let nodes = Arc::clone(client.nodes());
@@ -138,7 +139,8 @@ impl ProducerBuilder {
         let spawned = std::thread::Builder::new().name("outbox".into()).spawn(move || writer.run());
         let thread =
             spawned.map_err(|error| OpenError::Config { setting: "thread", reason: error.to_string() })?;
-        let handle = |(hash, Place { lot, index })| Pending::new(hash, lot, index, Arc::clone(&sight));
+        let since = Instant::now();
+        let handle = |(hash, Place { lot, index })| Pending::new(hash, lot, index, since, Arc::clone(&sight));
         let recovered = recovered.into_iter().map(handle).collect();
         Ok(Producer {
             commands,
@@ -293,7 +295,9 @@ impl Producer {
         let (answer, answered) = oneshot::channel();
         self.commands.send(Command::Take { handed, answer }).await.map_err(|_closed| SendError::Closed)?;
         let places = answered.await.map_err(|_closed| SendError::Unknown)?;
-        let handle = |(hash, Place { lot, index })| Pending::new(hash, lot, index, Arc::clone(&self.sight));
+        let since = Instant::now();
+        let handle =
+            |(hash, Place { lot, index })| Pending::new(hash, lot, index, since, Arc::clone(&self.sight));
         Ok(hashes.into_iter().zip(places).map(handle).collect())
     }
 

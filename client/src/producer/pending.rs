@@ -20,6 +20,8 @@ pub(super) struct Sight {
     pub(super) headers: Arc<RwLock<Headers>>,
     /// The own tip; closed when the producer stops.
     pub(super) tip: watch::Receiver<Hash256>,
+    /// For how long a handle waits, from its making on.
+    pub(super) delivery_timeout: Option<Duration>,
 }
 
 impl Sight {
@@ -39,12 +41,14 @@ pub struct Pending {
     lot: Arc<Lot>,
     /// Its place in the lot.
     index: u32,
+    /// When it was handed over, or found in the outbox.
+    since: Instant,
     sight: Arc<Sight>,
 }
 
 impl Pending {
-    pub(super) fn new(hash: Hash256, lot: Arc<Lot>, index: u32, sight: Arc<Sight>) -> Self {
-        Self { hash, lot, index, sight }
+    pub(super) fn new(hash: Hash256, lot: Arc<Lot>, index: u32, since: Instant, sight: Arc<Sight>) -> Self {
+        Self { hash, lot, index, since, sight }
     }
 
     /// SHA-256 of the record: its name.
@@ -57,9 +61,10 @@ impl Pending {
     /// any node promised. The outbox keeps it until it is kept; see [`super::Producer::broken_promises`].
     ///
     /// # Errors
-    /// [`PendingError::Rejected`], [`PendingError::Stopped`].
+    /// [`PendingError::Rejected`], [`PendingError::Stopped`], [`PendingError::TimedOut`] after the producer's
+    /// `delivery_timeout`.
     pub async fn promised(&self) -> Result<Option<Arc<SignedPromise>>, PendingError> {
-        self.reach(|standing| matches!(standing, Standing::Promised | Standing::Included(_))).await?;
+        self.by_deadline(self.reach(Standing::is_promised)).await?;
         Ok(self.lot.promise())
     }
 
@@ -77,6 +82,10 @@ impl Pending {
     /// # Errors
     /// As [`Pending::promised`].
     pub async fn confirmations(&self, wanted: u64) -> Result<Receipt, PendingError> {
+        self.by_deadline(self.confirmed(wanted)).await
+    }
+
+    async fn confirmed(&self, wanted: u64) -> Result<Receipt, PendingError> {
         let mut tip = self.sight.tip.clone();
         loop {
             tip.mark_unchanged();
@@ -89,14 +98,25 @@ impl Pending {
         }
     }
 
-    /// As [`Pending::confirmations`], for at most `wait`.
+    /// As [`Pending::confirmations`], for at most `wait` from now on, whatever the producer's `delivery_timeout`.
     ///
     /// # Errors
     /// [`PendingError`]; [`PendingError::TimedOut`] says nothing against the record.
     pub async fn confirmations_within(&self, wanted: u64, wait: Duration) -> Result<Receipt, PendingError> {
         let deadline = Instant::now() + wait;
-        let waited = timeout_at(deadline, self.confirmations(wanted)).await;
+        let waited = timeout_at(deadline, self.confirmed(wanted)).await;
         waited.unwrap_or(Err(PendingError::TimedOut { waited: wait }))
+    }
+
+    /// Ends a wait when the producer's `delivery_timeout` has passed.
+    async fn by_deadline<T>(
+        &self,
+        wait: impl Future<Output = Result<T, PendingError>>,
+    ) -> Result<T, PendingError> {
+        let deadline = self.sight.delivery_timeout.and_then(|limit| self.since.checked_add(limit));
+        let Some(deadline) = deadline else { return wait.await };
+        let waited = timeout_at(deadline, wait).await;
+        waited.unwrap_or_else(|_elapsed| Err(PendingError::TimedOut { waited: self.since.elapsed() }))
     }
 
     async fn reach(&self, wanted: impl FnMut(&Standing) -> bool) -> Result<Standing, PendingError> {
