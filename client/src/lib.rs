@@ -41,7 +41,7 @@
 //! [`SendError`] says that a record was not taken, [`PendingError`] that it is not where it was awaited; both tell
 //! apart what may be tried again ([`SendError::is_retryable`], [`PendingError::is_retryable`]). After
 //! [`SendError::Unknown`] nobody knows whether the record was taken: handing over the same bytes again is safe.
-//! A [`Rejection`] is the ledger's own no.
+//! A [`Rejection`] is the ledger's own no. [`Error`] takes every error of the SDK in, and answers the same questions.
 //!
 //! [`Events`] is what happens on the chain, as nodes tell it; [`gather`] makes evidence of a promise that a node broke.
 //!
@@ -53,6 +53,7 @@
 
 pub mod admin;
 pub mod anchorer;
+pub mod any;
 pub mod batch;
 pub mod bundle;
 pub mod client;
@@ -72,6 +73,7 @@ pub mod transaction;
 
 pub use admin::AdminError;
 pub use anchorer::{AnchorError, Anchorer};
+pub use any::Error;
 pub use batch::{Batch, BatchError};
 pub use bundle::{BundleError, Reach, Report, verify_folder};
 pub use client::{Client, ClientBuilder};
