@@ -186,10 +186,10 @@ impl Courier {
         let Some(flight) = run.flights.get_mut(&sequence).filter(|flight| flight.txid == txid) else {
             return;
         };
+        flight.handed_at = height;
         match result {
             Ok(submitted) => {
                 flight.pause.reset();
-                flight.handed_at = height;
                 flight.stage = Stage::Promised;
                 let lot = Arc::clone(&flight.lot);
                 match submitted.promise {

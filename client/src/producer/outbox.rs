@@ -80,6 +80,12 @@ impl Changes {
             && [batches.len(), gone.len(), promises.len(), settled.len(), broken.len(), empty.len()] == [0; 6]
     }
 
+    /// Takes a promise away, also one of this commit: what a store makes of both in one is its own affair.
+    pub(super) fn settle(&mut self, sequence: u64, node: PublicKey) {
+        self.promises.retain(|signed| (signed.promise.sequence, signed.promise.node) != (sequence, node));
+        self.settled.push((sequence, node));
+    }
+
     fn bytes(&self) -> usize {
         self.records.as_ref().map_or(0, |(_, _, rows)| rows.len())
     }

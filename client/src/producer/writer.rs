@@ -280,12 +280,12 @@ impl Writer {
                 pass.promised.push((lot, promise));
             }
             Command::Judged { sequence, node, broken } => {
-                pass.changes.settled.push((sequence, node));
+                pass.changes.settle(sequence, node);
                 pass.changes.broken.extend(broken.as_deref().cloned());
                 pass.broken.extend(broken);
             }
             Command::Delivered { sequence, lot, kept } => {
-                pass.changes.settled.extend(kept.into_iter().map(|node| (sequence, node)));
+                kept.into_iter().for_each(|node| pass.changes.settle(sequence, node));
                 self.delivered(pass, sequence, &lot);
             }
             Command::Cut { answer } => {
