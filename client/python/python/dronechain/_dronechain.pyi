@@ -10,6 +10,7 @@ from .errors import VerificationError
 
 __all__ = [
     "AnchorEvent",
+    "BrokenPromise",
     "Client",
     "Delivery",
     "Events",
@@ -21,6 +22,7 @@ __all__ = [
     "NodeStanding",
     "Pending",
     "Producer",
+    "Promise",
     "Reach",
     "Receipt",
     "ReceiptEvent",
