@@ -352,7 +352,8 @@ impl HeaderChain {
             Self::new(codec::decode(head).map_err(ChainError::SpecCodec)?)?
         } else {
             let checkpoint: Checkpoint = codec::decode(head).map_err(ChainError::CheckpointCodec)?;
-            Self::from_checkpoint(checkpoint.check(trusted.unwrap_or_default())?)?
+            let trusted = trusted.ok_or_else(|| CheckpointError::NoneTrusted { found: checkpoint.id() })?;
+            Self::from_checkpoint(checkpoint.check(trusted)?)?
         };
         let links = decode_links(&rest[at..]).map_err(|error| error.moved(magic + at))?;
         for link in links {

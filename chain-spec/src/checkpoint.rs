@@ -49,8 +49,14 @@ pub enum CheckpointError {
     Untrusted {
         /// Its id.
         found: Hash256,
-        /// The id that is trusted; 32 zero bytes if none is.
+        /// The id that is trusted.
         trusted: Hash256,
+    },
+    /// Nobody said which one to trust.
+    #[error("checkpoint {found}, and none is trusted")]
+    NoneTrusted {
+        /// Its id.
+        found: Hash256,
     },
     /// Its chain spec breaks a rule.
     #[error("chain spec: {0}")]

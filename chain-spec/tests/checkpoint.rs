@@ -111,7 +111,8 @@ fn file_from_a_checkpoint_reads_back_only_for_whoever_trusts_it() {
     assert_eq!(HeaderChain::from_bytes_trusting(&bytes, id).unwrap().tip(), net.chain.tip());
     assert_eq!(HeaderChain::from_bytes_trusting(&alone, id).unwrap().height(), 5);
     let untrusted = |trusted| ChainError::Checkpoint(CheckpointError::Untrusted { found: id, trusted });
-    assert_eq!(HeaderChain::from_bytes(&bytes).unwrap_err(), untrusted(Hash256::ZERO));
+    let nobody_asked = ChainError::Checkpoint(CheckpointError::NoneTrusted { found: id });
+    assert_eq!(HeaderChain::from_bytes(&bytes).unwrap_err(), nobody_asked);
     let other = Hash256([7; 32]);
     assert_eq!(HeaderChain::from_bytes_trusting(&bytes, other).unwrap_err(), untrusted(other));
     // A file from genesis needs no trust, and is not made less by it.

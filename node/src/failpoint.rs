@@ -45,6 +45,10 @@ pub enum Failpoint {
     ReindexBuilt,
     /// `reindex`: the new store is in place, the old one beside it.
     ReindexPlaced,
+    /// `upgrade`: the ledger of this format is complete beside the old one.
+    UpgradeBuilt,
+    /// `upgrade`: it is in place, the old one beside it.
+    UpgradePlaced,
     /// `backup`: all is copied, not in place.
     BackupCopied,
     /// `restore`: all is copied, not verified.
@@ -65,7 +69,7 @@ pub enum Failpoint {
 
 impl Failpoint {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::CreateMarked,
         Self::CreateDatabase,
         Self::CreateWritten,
@@ -81,6 +85,8 @@ impl Failpoint {
         Self::CommitTold,
         Self::ReindexBuilt,
         Self::ReindexPlaced,
+        Self::UpgradeBuilt,
+        Self::UpgradePlaced,
         Self::BackupCopied,
         Self::RestoreCopied,
         Self::RestoreChecked,
@@ -109,6 +115,8 @@ impl Failpoint {
             Self::CommitTold => "commit-told",
             Self::ReindexBuilt => "reindex-built",
             Self::ReindexPlaced => "reindex-placed",
+            Self::UpgradeBuilt => "upgrade-built",
+            Self::UpgradePlaced => "upgrade-placed",
             Self::BackupCopied => "backup-copied",
             Self::RestoreCopied => "restore-copied",
             Self::RestoreChecked => "restore-checked",

@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use dronechain_chain_spec::key::{PublicKey, SigningKey};
 use serde_json::Value;
 
+use crate::anchored::text;
 use crate::cluster::{Cluster, write_key};
 use crate::process::{Running, program, run, run_json};
 use crate::wait::until;
@@ -31,10 +32,6 @@ pub fn dronechain(arguments: &[&str]) -> Command {
     let mut command = Command::new(program("dronechain"));
     command.args(arguments).arg("--json");
     command
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("a plain path")
 }
 
 impl Fleet {

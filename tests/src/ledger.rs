@@ -4,6 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use dronechain_chain_spec::codec;
+use dronechain_chain_spec::hash::Hash256;
+use dronechain_chain_spec::wire::BatchBody;
+use rocksdb::{DB, IteratorMode, Options, WriteBatch};
 use serde_json::Value;
 
 use crate::cluster::Cluster;
@@ -71,6 +75,44 @@ pub fn files(ledger: &Path, part: &str) -> Vec<PathBuf> {
     let mut found: Vec<_> = list.filter(named).collect();
     found.sort();
     found
+}
+
+/// Makes of a ledger what the version before would have written, format 2: bodies and leaves under the whole name of
+/// their batch.
+pub fn make_older(ledger: &Path) {
+    let path = ledger.join("db");
+    let options = Options::default();
+    let columns = DB::list_cf(&options, &path).expect("a database");
+    let mut db = DB::open_cf(&options, &path, columns).expect("opens");
+    let mut batch = WriteBatch::default();
+    {
+        let [meta, bodies, leaves] =
+            ["meta", "bodies", "leaves"].map(|name| db.cf_handle(name).expect("a column family"));
+        for row in db.iterator_cf(leaves, IteratorMode::Start) {
+            batch.delete_cf(leaves, row.expect("a row").0);
+        }
+        for row in db.iterator_cf(bodies, IteratorMode::Start) {
+            let (key, value) = row.expect("a row");
+            batch.delete_cf(bodies, key);
+            let (hashes, _) = value.as_chunks();
+            let (root, hashes) = hashes.split_first().expect("a root");
+            let body: Vec<_> = hashes.iter().copied().map(Hash256).collect();
+            let count = u32::try_from(body.len()).expect("few").to_be_bytes();
+            let name = [&root[..], &count].concat();
+            for (index, leaf) in (0_u32..).zip(&body) {
+                batch.put_cf(leaves, [&leaf.0[..], &name].concat(), index.to_be_bytes());
+            }
+            batch.put_cf(bodies, name, codec::encode(&BatchBody(body)));
+        }
+        batch.put_cf(meta, b"format", 2_u32.to_be_bytes());
+        batch.delete_cf(meta, b"next-batch");
+    }
+    db.write(batch).expect("written");
+    db.drop_cf("batches").expect("dropped");
+    let marker = ledger.join("CHAIN");
+    let text = fs::read_to_string(&marker).expect("a marker");
+    assert!(text.starts_with("dronechain store 3\n"), "{text}");
+    fs::write(marker, text.replacen("store 3", "store 2", 1)).expect("written");
 }
 
 /// Flips a bit at `at` thousandths of a file.

@@ -3,6 +3,7 @@
 //!
 //! Helpers panic with what went wrong: they are only called from tests.
 
+pub mod anchored;
 pub mod cluster;
 pub mod disk;
 pub mod events;

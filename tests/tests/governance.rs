@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use dronechain_chain_spec::chain::HeaderChain;
 use dronechain_chain_spec::key::{PublicKey, SigningKey};
+use dronechain_tests::anchored::text;
 use dronechain_tests::cluster::{Cluster, write_key};
 use dronechain_tests::fleet::dronechain;
 use dronechain_tests::process::{run, run_json};
@@ -15,10 +16,6 @@ fn key(cluster: &Cluster, number: u8) -> (PathBuf, String) {
     let path = cluster.path(&format!("key-{number}"));
     write_key(&path, &key);
     (path, PublicKey::of(&key).to_string())
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("a plain path")
 }
 
 /// An admins' command, signed by the key at `admin`, awaited for one confirmation.

@@ -3,20 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use dronechain_chain_spec::hash::sha256;
-use dronechain_chain_spec::key::SigningKey;
-use dronechain_chain_spec::transaction::AnchorKind;
-use dronechain_client::{Anchorer, Batch, NodeClient};
+use dronechain_tests::anchored::{anchored, fetch, text};
 use dronechain_tests::cluster::Cluster;
 use dronechain_tests::fleet::dronechain;
 use dronechain_tests::process::{run, run_json};
-use dronechain_tests::soak::admit;
-use dronechain_tests::wait::until;
 use serde_json::{Value, json};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-/// Files of one batch: the path of the last one is shorter than the others'.
-const FILES: u8 = 7;
 
 /// The folder with the tools, installed now if need be; none if that cannot be done here.
 fn tools() -> Option<PathBuf> {
@@ -28,38 +21,6 @@ fn tools() -> Option<PathBuf> {
         return None;
     }
     Some(PathBuf::from(String::from_utf8(output.stdout).expect("a path").trim()))
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("a plain path")
-}
-
-/// A node with a batch of files in a block, and the files.
-async fn anchored() -> (Cluster, Vec<PathBuf>) {
-    let cluster = Cluster::started(1).await;
-    let key = SigningKey::from_bytes(&[90; 32]);
-    admit(&cluster, &key).await;
-    let files: Vec<_> = (0..FILES).map(|at| cluster.path(&format!("file{at}"))).collect();
-    let mut batch = Batch::new();
-    for (at, file) in (0..FILES).zip(&files) {
-        std::fs::write(file, [at; 100]).expect("a file");
-        batch.push(sha256(&[&[at; 100]]), 1).expect("all differ");
-    }
-    let node = NodeClient::new(cluster.url(0)).expect("an address");
-    let mut anchorer = Anchorer::new(node, key, cluster.chain_id());
-    anchorer.anchor(AnchorKind::Data, &batch).await.expect("a valid anchor");
-    let path = format!("/v1/receipts/{}", sha256(&[&[0; 100]]));
-    until("the batch in a block", async || cluster.get(0, &path).await).await;
-    (cluster, files)
-}
-
-/// Fetches the receipt of a file in `format`.
-fn fetch(cluster: &Cluster, file: &Path, format: &str) -> PathBuf {
-    let hash = sha256(&[&std::fs::read(file).expect("a file")]).to_string();
-    let out = file.with_extension(format);
-    let mut get = dronechain(&["receipt", "get", &hash, "--format", format, "--out", text(&out)]);
-    run_json(get.args(["--node", cluster.url(0)]));
-    out
 }
 
 fn verify(cluster: &Cluster, file: &Path, receipt: &Path) -> Output {

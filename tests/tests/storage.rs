@@ -9,10 +9,11 @@ use std::process::{Command, ExitStatus};
 use dronechain_node::failpoint::{Failpoint, VARIABLE};
 use dronechain_tests::cluster::Cluster;
 use dronechain_tests::disk::Disk;
-use dronechain_tests::ledger::{checked, copy, db, db_in, digest, files, flip, ledger, outcome};
+use dronechain_tests::ledger::{checked, copy, db, db_in, digest, files, flip, ledger, make_older, outcome};
 use dronechain_tests::process::run;
 use dronechain_tests::stream::{Answer, Stream};
 use dronechain_tests::wait::until;
+use serde_json::Value;
 
 const SIGKILL: i32 = 9;
 
@@ -296,9 +297,9 @@ async fn table_that_cannot_be_opened_costs_nothing_that_is_in_the_log() {
 #[tokio::test]
 async fn damaged_batch_bodies_are_not_left_out_silently() {
     let (mut cluster, mut stream) = one_node().await;
-    // Each in a place of its own on disk.
+    // Each in a place of its own on disk; those of before are small and share one.
     stream.leaves = 400;
-    for _ in 0..8 {
+    for _ in 0..16 {
         stream.submit(cluster.url(0)).await;
     }
     let all = stream.acknowledged.len() as u64;
@@ -309,6 +310,24 @@ async fn damaged_batch_bodies_are_not_left_out_silently() {
     cluster.kill(0);
     let before = checked(&cluster, 0);
     assert_eq!((&before["counts"]["bodies"], &before["counts"]["bodies_missing"]), (&all.into(), &0.into()));
+    // Where the names of the batches are damaged alone, all bodies are found again.
+    let (names, sound) = (tables_of(&cluster, 0, "batches"), cluster.path("sound"));
+    assert!(!names.is_empty(), "there is a table of batches");
+    copy(&ledger(&cluster, 0), &sound);
+    for repair in ["reindex", "recover"] {
+        names.iter().for_each(|table| flip(table, 20));
+        if repair == "recover" {
+            cluster.start(0, &["--recover", "--mining-share", "0"]).await;
+            assert!(cluster.log(0).contains("bodies_lost=0 "), "{}", cluster.log(0));
+            cluster.kill(0);
+        } else {
+            assert_eq!(outcome(&mut db(&cluster, 0, &[repair])).0, Some(0));
+        }
+        let after = checked(&cluster, 0);
+        let parts = |report: &Value| (report["counts"].clone(), digest(report));
+        assert_eq!(parts(&after), parts(&before), "{repair}");
+        copy(&sound, &ledger(&cluster, 0));
+    }
     let tables = tables_of(&cluster, 0, "bodies");
     assert!(!tables.is_empty(), "there is a table of bodies");
     tables.iter().for_each(|table| flip(table, 20));
@@ -428,6 +447,66 @@ async fn backup_restore_export_import_and_reindex_give_the_same_digest() {
     stream.is_kept(&cluster, 0).await;
     let (height, _) = cluster.tip(0).await.expect("a tip");
     cluster.reaches(0, height + 2).await;
+}
+
+#[tokio::test]
+async fn ledger_of_the_format_before_is_converted_when_asked_and_loses_nothing() {
+    let (mut cluster, stream) = one_node().await;
+    cluster.kill(0);
+    let before = checked(&cluster, 0);
+    make_older(&ledger(&cluster, 0));
+
+    // Nothing else touches it, and each says what to do.
+    for arguments in [&["check"][..], &["reindex"]] {
+        let (code, error) = outcome(&mut db(&cluster, 0, arguments));
+        assert_eq!(code, Some(3), "{error}");
+        assert!(error["hint"].as_str().is_some_and(|hint| hint.contains("db upgrade")), "{error}");
+    }
+    for more in [&["--json"][..], &["--json", "--recover"]] {
+        assert_eq!(outcome(&mut cluster.command(0, more)).0, Some(3));
+    }
+    killed_at(&mut db(&cluster, 0, &["upgrade"]), Failpoint::UpgradeBuilt);
+    assert_eq!(outcome(&mut db(&cluster, 0, &["check"])).0, Some(3), "it is as it was");
+    killed_at(&mut db(&cluster, 0, &["upgrade"]), Failpoint::UpgradePlaced);
+    assert_eq!(checked(&cluster, 0), before, "it is converted");
+
+    make_older(&ledger(&cluster, 0));
+    let upgrade = || outcome(&mut db(&cluster, 0, &["upgrade"]));
+    for from in [2, 3] {
+        let (code, answer) = upgrade();
+        assert_eq!((code, digest(&answer)), (Some(0), digest(&before)), "{answer}");
+        assert_eq!((&answer["from_format"], &answer["format"]), (&from.into(), &3.into()), "{answer}");
+    }
+    assert_eq!(checked(&cluster, 0), before);
+    let left = fs::read_dir(cluster.path("node0")).expect("a folder").map(|entry| entry.expect("an entry"));
+    let left: Vec<_> = left.filter(|entry| entry.file_name() == "ledger.new").collect();
+    assert!(left.is_empty(), "{left:?}");
+    cluster.start(0, &[]).await;
+    stream.is_kept(&cluster, 0).await;
+}
+
+#[tokio::test]
+async fn damaged_ledger_of_the_format_before_is_left_as_it_was() {
+    let (mut cluster, _) = one_node().await;
+    cluster.kill(0);
+    let ledger = ledger(&cluster, 0);
+    make_older(&ledger);
+    let whole = cluster.path("whole");
+    copy(&ledger, &whole);
+    let tables = files(&ledger, ".sst");
+    let mut refused = 0;
+    for table in &tables {
+        flip(table, 200);
+        let (code, error) = outcome(&mut db(&cluster, 0, &["upgrade"]));
+        if code != Some(0) {
+            assert_eq!(code, Some(3), "{error}");
+            let marker = fs::read_to_string(ledger.join("CHAIN")).expect("a marker");
+            assert!(marker.starts_with("dronechain store 2"), "{marker}");
+            refused += 1;
+        }
+        copy(&whole, &ledger);
+    }
+    assert!(refused > 0, "of {} tables", tables.len());
 }
 
 #[tokio::test]

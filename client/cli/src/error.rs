@@ -129,7 +129,11 @@ impl CliError {
             | Self::Anchor(AnchorError::Client(error))
             | Self::Headers(HeadersError::Client(error))
             | Self::Wait(WaitError::Refused { source: error, .. }) => of_client(error),
-            Self::Headers(HeadersError::WrongNetwork { .. } | HeadersError::Header { .. }) => 1,
+            Self::Headers(
+                HeadersError::WrongNetwork { .. }
+                | HeadersError::Header { .. }
+                | HeadersError::Chain { error: ChainError::Checkpoint(_), .. },
+            ) => 1,
             Self::Runtime(_)
             | Self::Read { .. }
             | Self::Write { .. }
@@ -161,7 +165,11 @@ impl CliError {
             Self::Config { .. } => "unknown keys are errors; see --help for the keys",
             Self::Log(_) => "PX4 logs (.ulg) and MAVLink telemetry logs (.tlog) can be flown, or `simulated`",
             Self::HeadersFile {
-                error: ChainError::Checkpoint(CheckpointError::Untrusted { .. }), ..
+                error:
+                    ChainError::Checkpoint(
+                        CheckpointError::Untrusted { .. } | CheckpointError::NoneTrusted { .. },
+                    ),
+                ..
             } => "give --trust and the id that it must have, from a source that you trust",
             Self::HeadersFile { .. } => "fetch the headers again: dronechain headers export",
             Self::NoCheckpoint { .. } => "dronechain headers checkpoint makes one",
@@ -173,7 +181,10 @@ impl CliError {
             Self::Headers(HeadersError::InUse { .. }) => "give another file, or stop the other process",
             Self::Headers(HeadersError::WrongNetwork { .. }) => "give another file",
             Self::Headers(HeadersError::Chain {
-                error: ChainError::Checkpoint(CheckpointError::Untrusted { .. }),
+                error:
+                    ChainError::Checkpoint(
+                        CheckpointError::Untrusted { .. } | CheckpointError::NoneTrusted { .. },
+                    ),
                 ..
             }) => "give --trust and the id that it must have, from a source that you trust",
             Self::Admin(AdminError::Threshold { .. }) => "give --admin-key once for each admin that signs",

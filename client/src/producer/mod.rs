@@ -29,7 +29,7 @@ use dronechain_chain_spec::promise::BrokenPromise;
 use dronechain_chain_spec::transaction::Sender;
 use tokio::sync::{AcquireError, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 pub use config::ProducerConfig;
 pub use delivery::Delivery;
@@ -44,7 +44,7 @@ use lot::Standing;
 use outbox::Outbox;
 use pending::Sight;
 use signer::Signer;
-use writer::{COMMANDS_MAX, Command, Ends, Handed, Place, Room, Writer, wake};
+use writer::{COMMANDS_MAX, Command, Ends, Handed, Room, Writer, wake};
 
 /// What a producer is opened with.
 pub struct ProducerBuilder {
@@ -99,7 +99,7 @@ impl ProducerBuilder {
             due: due_sender,
             broken: broken_sender,
         };
-        let (writer, recovered) = Writer::new(outbox, found, config.clone(), ends, Arc::clone(&room));
+        let (writer, hashes, spans) = Writer::new(outbox, found, config.clone(), ends, Arc::clone(&room));
         let followed = client.light().tip();
         let (tip_sender, tip) = watch::channel(*followed.borrow());
         let headers = Arc::clone(client.light().headers());
@@ -139,9 +139,7 @@ impl ProducerBuilder {
         let spawned = std::thread::Builder::new().name("outbox".into()).spawn(move || writer.run());
         let thread =
             spawned.map_err(|error| OpenError::Config { setting: "thread", reason: error.to_string() })?;
-        let since = Instant::now();
-        let handle = |(hash, Place { lot, index })| Pending::new(hash, lot, index, since, Arc::clone(&sight));
-        let recovered = recovered.into_iter().map(handle).collect();
+        let recovered = Pending::of(&hashes, spans, &sight);
         Ok(Producer {
             commands,
             room,
@@ -294,11 +292,8 @@ impl Producer {
         let hashes: Vec<_> = handed.leaves.iter().map(|leaf| leaf.hash).collect();
         let (answer, answered) = oneshot::channel();
         self.commands.send(Command::Take { handed, answer }).await.map_err(|_closed| SendError::Closed)?;
-        let places = answered.await.map_err(|_closed| SendError::Unknown)?;
-        let since = Instant::now();
-        let handle =
-            |(hash, Place { lot, index })| Pending::new(hash, lot, index, since, Arc::clone(&self.sight));
-        Ok(hashes.into_iter().zip(places).map(handle).collect())
+        let spans = answered.await.map_err(|_closed| SendError::Unknown)?;
+        Ok(Pending::of(&hashes, spans, &self.sight))
     }
 
     fn check_rejected(&self) -> Result<(), SendError> {

@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::error::PendingError;
 use super::lot::{Inclusion, Lot, Standing};
+use super::writer::Span;
 use crate::headers::Headers;
 
 /// What all handles of a producer look at.
@@ -38,17 +39,34 @@ impl Sight {
 #[derive(Debug, Clone)]
 pub struct Pending {
     hash: Hash256,
-    lot: Arc<Lot>,
     /// Its place in the lot.
     index: u32,
-    /// When it was handed over, or found in the outbox.
+    common: Arc<Common>,
+}
+
+/// What the handles of records have in common that were handed over together and are in one lot. Handles of
+/// different callers share no memory that is written to: counting references to one lot from all would slow each.
+#[derive(Debug)]
+struct Common {
+    lot: Arc<Lot>,
+    /// When they were handed over, or found in the outbox.
     since: Instant,
     sight: Arc<Sight>,
 }
 
 impl Pending {
-    pub(super) fn new(hash: Hash256, lot: Arc<Lot>, index: u32, since: Instant, sight: Arc<Sight>) -> Self {
-        Self { hash, lot, index, since, sight }
+    /// The handles of records by their `hashes`, which are where `spans` say.
+    pub(super) fn of(hashes: &[Hash256], spans: Vec<Span>, sight: &Arc<Sight>) -> Vec<Self> {
+        let mut hashes = hashes.iter();
+        let mut handles = Vec::with_capacity(hashes.len());
+        let since = Instant::now();
+        for Span { lot, index, count } in spans {
+            let common = Arc::new(Common { lot, since, sight: Arc::clone(sight) });
+            let handle =
+                |(index, hash): (u32, &Hash256)| Self { hash: *hash, index, common: Arc::clone(&common) };
+            handles.extend((index..index + count).zip(&mut hashes).map(handle));
+        }
+        handles
     }
 
     /// SHA-256 of the record: its name.
@@ -65,7 +83,7 @@ impl Pending {
     /// `delivery_timeout`.
     pub async fn promised(&self) -> Result<Option<Arc<SignedPromise>>, PendingError> {
         self.by_deadline(self.reach(Standing::is_promised)).await?;
-        Ok(self.lot.promise())
+        Ok(self.common.lot.promise())
     }
 
     /// Waits until it is in a block, by the own header chain.
@@ -86,12 +104,12 @@ impl Pending {
     }
 
     async fn confirmed(&self, wanted: u64) -> Result<Receipt, PendingError> {
-        let mut tip = self.sight.tip.clone();
+        let mut tip = self.common.sight.tip.clone();
         loop {
             tip.mark_unchanged();
             let standing = self.reach(|standing| matches!(standing, Standing::Included(_))).await?;
             let Standing::Included(inclusion) = standing else { unreachable!("reached above") };
-            if self.sight.confirmations(&inclusion).await >= wanted.max(1) {
+            if self.common.sight.confirmations(&inclusion).await >= wanted.max(1) {
                 return Ok(self.receipt(&inclusion));
             }
             tip.changed().await.map_err(|_closed| PendingError::Stopped)?;
@@ -113,16 +131,17 @@ impl Pending {
         &self,
         wait: impl Future<Output = Result<T, PendingError>>,
     ) -> Result<T, PendingError> {
-        let deadline = self.sight.delivery_timeout.and_then(|limit| self.since.checked_add(limit));
+        let deadline =
+            self.common.sight.delivery_timeout.and_then(|limit| self.common.since.checked_add(limit));
         let Some(deadline) = deadline else { return wait.await };
         let waited = timeout_at(deadline, wait).await;
-        waited.unwrap_or_else(|_elapsed| Err(PendingError::TimedOut { waited: self.since.elapsed() }))
+        waited.unwrap_or_else(|_elapsed| Err(PendingError::TimedOut { waited: self.common.since.elapsed() }))
     }
 
     async fn reach(&self, wanted: impl FnMut(&Standing) -> bool) -> Result<Standing, PendingError> {
-        let mut standing = self.lot.subscribe();
+        let mut standing = self.common.lot.subscribe();
         let mut wanted = wanted;
-        let mut stopped = self.sight.tip.clone();
+        let mut stopped = self.common.sight.tip.clone();
         let reached =
             standing.wait_for(|standing| matches!(standing, Standing::Rejected(_)) || wanted(standing));
         let reached = tokio::select! {
@@ -136,7 +155,7 @@ impl Pending {
     }
 
     fn receipt(&self, inclusion: &Inclusion) -> Receipt {
-        receipt(&self.lot, self.index, self.sight.chain_id, inclusion)
+        receipt(&self.common.lot, self.index, self.common.sight.chain_id, inclusion)
     }
 }
 

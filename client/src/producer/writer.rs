@@ -1,5 +1,6 @@
 //! The one thread that writes the outbox: whoever waits is synced together.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::promise::{BrokenPromise, SignedPromise};
 use dronechain_chain_spec::transaction::{Anchor, AnchorKind, Transaction};
+use foldhash::fast::RandomState;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
@@ -22,11 +24,13 @@ pub(super) const COMMANDS_MAX: usize = 4_096;
 /// Commands that are synced together.
 const TOGETHER_MAX: usize = 4_096;
 
-/// A record's place.
+/// Records in a row that are next to each other in their lot.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct Span {
     pub(super) lot: Arc<Lot>,
+    /// Place of the first in the lot.
     pub(super) index: u32,
+    pub(super) count: u32,
 }
 
 /// Records that one caller hands over together.
@@ -46,7 +50,7 @@ impl Handed {
 /// What the thread is told.
 pub(super) enum Command {
     /// Records to store; the answer comes when they are durable.
-    Take { handed: Handed, answer: oneshot::Sender<Vec<Place>> },
+    Take { handed: Handed, answer: oneshot::Sender<Vec<Span>> },
     /// The lot's transaction was signed; `before` is the sequence at which it lost its place.
     Signed { lot: Arc<Lot>, transaction: Transaction, before: Option<u64> },
     /// A node promised to include the lot's transaction.
@@ -101,14 +105,16 @@ pub(super) struct Writer {
     cuts: mpsc::UnboundedSender<Cut>,
     stored: mpsc::UnboundedSender<Stored>,
     room: Arc<Room>,
-    /// Every record that is not delivered.
-    known: HashMap<Name, Place>,
+    /// Numbers of all records that are not delivered.
+    known: HashMap<Name, u64, RandomState>,
     open: Option<Open>,
     /// Number of the next record.
     next: u64,
     /// Records before that one were here at the start. They are known for as long as this runs, delivered or not: an
     /// application that did not hear the answer before it was killed hands them over again.
     found: u64,
+    /// Those of their lots that are delivered, by their first record.
+    past: BTreeMap<u64, Arc<Lot>>,
     /// Groups in the outbox: number of the first record and number of records.
     groups: VecDeque<(u64, u64)>,
     /// The lots that are not delivered, with their bytes, by their first record.
@@ -156,7 +162,7 @@ struct Pass {
     changes: Changes,
     rows: Vec<u8>,
     taken: u32,
-    answers: Vec<(oneshot::Sender<Vec<Place>>, Vec<Place>)>,
+    answers: Vec<(oneshot::Sender<Vec<Span>>, Vec<Span>)>,
     cuts: Vec<Cut>,
     cut_answers: Vec<oneshot::Sender<Vec<Arc<Lot>>>>,
     stored: Vec<Stored>,
@@ -172,7 +178,7 @@ impl Writer {
         config: ProducerConfig,
         ends: Ends,
         room: Arc<Room>,
-    ) -> (Self, Vec<(Hash256, Place)>) {
+    ) -> (Self, Vec<Hash256>, Vec<Span>) {
         let Ends { commands, cuts, stored, due, broken } = ends;
         let mut writer = Self {
             outbox,
@@ -182,25 +188,22 @@ impl Writer {
             cuts,
             stored,
             room,
-            known: HashMap::new(),
+            known: HashMap::default(),
             open: None,
             next: found.next,
             found: found.next,
+            past: BTreeMap::new(),
             groups: found.groups.iter().map(|(first, count)| (*first, u64::from(*count))).collect(),
             lots: BTreeMap::new(),
             broken,
         };
-        let recovered = writer.recover(found);
-        (writer, recovered)
+        let (hashes, spans) = writer.recover(found);
+        (writer, hashes, spans)
     }
 
-    /// Takes up what was there before the start; gives its records in order.
-    fn recover(&mut self, found: Found) -> Vec<(Hash256, Place)> {
-        let mut recovered = Vec::new();
-        let mut note = |known: &mut HashMap<Name, Place>, leaf: &Leaf, place: Place| {
-            known.insert(name(&leaf.hash), place.clone());
-            recovered.push((leaf.hash, place));
-        };
+    /// Takes up what was there before the start; gives its records in order, and where they are.
+    fn recover(&mut self, found: Found) -> (Vec<Hash256>, Vec<Span>) {
+        let (mut hashes, mut spans) = (Vec::new(), Vec::new());
         let mut promises = found.promises.into_iter().peekable();
         for (Batched { sequence, first, transaction, .. }, leaves) in found.batches {
             let lot = Arc::new(Lot::new(first));
@@ -215,9 +218,10 @@ impl Writer {
             if !leaves.is_empty() {
                 self.lots.insert(first, (Arc::clone(&lot), bytes));
             }
-            for (index, leaf) in (0..).zip(&leaves) {
-                note(&mut self.known, leaf, Place { lot: Arc::clone(&lot), index });
-            }
+            self.known.extend((first..).zip(&leaves).map(|(number, leaf)| (name(&leaf.hash), number)));
+            hashes.extend(leaves.iter().map(|leaf| leaf.hash));
+            let count = u32::try_from(leaves.len()).expect("65,536 at most");
+            spans.push(Span { lot: Arc::clone(&lot), index: 0, count });
             lot.cut(leaves.iter().map(|leaf| leaf.hash).collect());
             // The receiver lives until the writer ends.
             let _ = self.stored.send(Stored { lot, transaction, is_anew: false });
@@ -225,13 +229,15 @@ impl Writer {
         let mut pass = Pass::default();
         for (number, leaf) in (found.marks.batched..).zip(&found.loose) {
             self.room.take(1, leaf.size);
-            let place = self.place(&mut pass, leaf, number);
-            note(&mut self.known, leaf, place);
+            self.known.insert(name(&leaf.hash), number);
+            hashes.push(leaf.hash);
+            let (lot, index) = self.place(&mut pass, leaf, number);
+            add(&mut spans, lot, index);
         }
         // They have waited long enough.
         self.cut(&mut pass);
         self.tell(pass);
-        recovered
+        (hashes, spans)
     }
 
     /// Runs until nobody can hand anything over any more.
@@ -240,7 +246,7 @@ impl Writer {
         while self.commands.blocking_recv_many(&mut commands, TOGETHER_MAX) > 0 {
             let mut pass = Pass::default();
             commands.drain(..).for_each(|command| self.gather(&mut pass, command));
-            if self.open.as_ref().is_some_and(|open| open.due <= Instant::now()) {
+            if self.open.as_ref().is_some_and(|open| self.is_full(open) || open.due <= Instant::now()) {
                 self.cut(&mut pass);
             }
             let due = self.open.as_ref().map(|open| open.due);
@@ -260,8 +266,8 @@ impl Writer {
     fn gather(&mut self, pass: &mut Pass, command: Command) {
         match command {
             Command::Take { handed, answer } => {
-                let places = self.take(pass, &handed);
-                pass.answers.push((answer, places));
+                let spans = self.take(pass, &handed);
+                pass.answers.push((answer, spans));
             }
             Command::Signed { lot, transaction, before } => {
                 let count = u32::try_from(lot.leaves().len()).expect("65,536 at most");
@@ -297,34 +303,50 @@ impl Writer {
         }
     }
 
-    fn take(&mut self, pass: &mut Pass, handed: &Handed) -> Vec<Place> {
+    fn take(&mut self, pass: &mut Pass, handed: &Handed) -> Vec<Span> {
         let mut rows = &handed.rows[..];
-        let mut places = Vec::with_capacity(handed.leaves.len());
+        let mut spans = Vec::new();
         for leaf in &handed.leaves {
             let (row, rest) = rows.split_at(leaf.size);
             rows = rest;
-            if let Some(place) = self.known.get(&name(&leaf.hash)) {
-                // Handed over before: one record, one place.
-                pass.freed.0 += 1;
-                pass.freed.1 += leaf.size;
-                places.push(place.clone());
-                continue;
+            match self.known.entry(name(&leaf.hash)) {
+                Entry::Occupied(known) => {
+                    // Handed over before: one record, one place.
+                    let number = *known.get();
+                    pass.freed.0 += 1;
+                    pass.freed.1 += leaf.size;
+                    let (lot, index) = self.find(number);
+                    add(&mut spans, lot, index);
+                }
+                Entry::Vacant(unknown) => {
+                    let number = *unknown.insert(self.next);
+                    self.next += 1;
+                    pass.taken += 1;
+                    pass.rows.extend_from_slice(row);
+                    let (lot, index) = self.place(pass, leaf, number);
+                    add(&mut spans, lot, index);
+                }
             }
-            let place = self.place(pass, leaf, self.next);
-            self.known.insert(name(&leaf.hash), place.clone());
-            self.next += 1;
-            pass.taken += 1;
-            pass.rows.extend_from_slice(row);
-            places.push(place);
         }
-        places
+        spans
+    }
+
+    /// The lot of a known record, and its place there: a lot's records have numbers in a row.
+    fn find(&self, number: u64) -> (&Arc<Lot>, u32) {
+        let open = self.open.as_ref().map(|open| &open.lot).filter(|lot| lot.first <= number);
+        let waiting = || self.lots.range(..=number).next_back().map(|(_, (lot, _))| lot);
+        let past = || self.past.range(..=number).next_back().map(|(_, lot)| lot);
+        // Of two, the one that begins later has it.
+        let lot = open.or_else(|| waiting().into_iter().chain(past()).max_by_key(|lot| lot.first));
+        let lot = lot.expect("a known record has a lot");
+        (lot, u32::try_from(number - lot.first).expect("65,536 at most"))
     }
 
     /// A place in the open lot; lots that are full or of another kind are cut.
-    fn place(&mut self, pass: &mut Pass, leaf: &Leaf, number: u64) -> Place {
+    fn place(&mut self, pass: &mut Pass, leaf: &Leaf, number: u64) -> (&Arc<Lot>, u32) {
         let fits = |open: &Open| {
             open.kind == leaf.kind
-                && open.leaves.len() < self.config.batch_records as usize
+                && !self.is_full(open)
                 && open.bytes + leaf.size <= self.config.batch_bytes.max(leaf.size)
         };
         if !self.open.as_ref().is_some_and(fits) {
@@ -336,11 +358,11 @@ impl Writer {
         open.leaves.push(leaf.hash);
         open.bytes += leaf.size;
         open.times_ms = (open.times_ms.0.min(leaf.time_ms), open.times_ms.1.max(leaf.time_ms));
-        let place = Place { lot: Arc::clone(&open.lot), index };
-        if open.leaves.len() == self.config.batch_records as usize {
-            self.cut(pass);
-        }
-        place
+        (&open.lot, index)
+    }
+
+    fn is_full(&self, open: &Open) -> bool {
+        open.leaves.len() >= self.config.batch_records as usize
     }
 
     fn cut(&mut self, pass: &mut Pass) {
@@ -356,6 +378,8 @@ impl Writer {
             for leaf in lot.leaves() {
                 self.known.remove(&name(leaf));
             }
+        } else if !lot.leaves().is_empty() {
+            self.past.insert(lot.first, Arc::clone(lot));
         }
         let kept = if lot.leaves().is_empty() { None } else { self.lots.remove(&lot.first) };
         pass.freed.0 += lot.leaves().len();
@@ -459,6 +483,14 @@ pub(super) async fn wake(mut due: watch::Receiver<Option<Instant>>, commands: mp
         if changed.is_err() {
             return;
         }
+    }
+}
+
+/// Adds a record behind the last one of `spans`.
+fn add(spans: &mut Vec<Span>, lot: &Arc<Lot>, index: u32) {
+    match spans.last_mut() {
+        Some(last) if Arc::ptr_eq(&last.lot, lot) && last.index + last.count == index => last.count += 1,
+        _ => spans.push(Span { lot: Arc::clone(lot), index, count: 1 }),
     }
 }
 

@@ -50,6 +50,8 @@ pub(super) enum Command {
     },
     /// Build indexes and state anew from the stored blocks, every rule applied.
     Reindex(Flags),
+    /// Convert a ledger of the format before this program's, and check it.
+    Upgrade(Flags),
 }
 
 /// The ledger and its network, as `run` would find them.
@@ -110,6 +112,13 @@ pub(super) fn execute(command: &Command) -> Result<Output, Failure> {
             let Ledger { path, spec } = Ledger::find(flags)?;
             let (standing, left) = store::reindex(&path, &spec, &options, now_ms())?;
             Ok(stands("built anew", &standing, json!({ "ledger": path, "left_behind": left })))
+        }
+        Command::Upgrade(flags) => {
+            let Ledger { path, spec } = Ledger::find(flags)?;
+            let (standing, from) = store::upgrade(&path, &spec, &options)?;
+            let what = if from == store::FORMAT { "of this format already" } else { "upgraded" };
+            let json = json!({ "ledger": path, "from_format": from, "format": store::FORMAT });
+            Ok(stands(what, &standing, json))
         }
     }
 }

@@ -124,7 +124,7 @@ pub fn restore(from: &Path, path: &Path, spec: &ChainSpec, options: &Options) ->
     Ok(standing)
 }
 
-fn sound(path: &Path, report: Report) -> Result<Standing, CareError> {
+pub(super) fn sound(path: &Path, report: Report) -> Result<Standing, CareError> {
     match (report.tip, report.digest) {
         (Some(tip), Some(digest)) if report.is_fine() => Ok(Standing { tip, height: report.height, digest }),
         _ => Err(CareError::Damaged { path: path.to_owned(), report: Box::new(report) }),

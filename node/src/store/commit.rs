@@ -1,5 +1,6 @@
 //! Writing: one set of changes, one atomic and synced batch, indexes included.
 
+use std::collections::BTreeMap;
 use std::sync::{MutexGuard, PoisonError};
 
 use dronechain_chain_spec::codec;
@@ -9,8 +10,9 @@ use rocksdb::{ColumnFamily, WriteBatch, WriteOptions};
 
 use super::folder::Counter;
 use super::keys::{self, Column, meta};
+use super::rows::BodyRow;
 use super::{AnchorPlace, Store, StoreError, TxPlace};
-use crate::core::view::{Changes, Moved, StateChanges};
+use crate::core::view::{BatchId, Changes, Moved, StateChanges};
 use crate::failpoint::{self, Failpoint};
 
 impl Store {
@@ -30,8 +32,9 @@ impl Store {
         // Held to the end: batches are numbered in the order in which they are written.
         let mut counter = self.counter();
         let number = counter.count() + 1;
-        let mut batch = Batch { store: self, rows: WriteBatch::default() };
+        let mut batch = self.batch();
         batch.chain(changes);
+        batch.bodies(&changes.bodies)?;
         batch.state(&changes.state);
         batch.pool(changes)?;
         // A transaction may leave with one block and join with another: later rows win.
@@ -47,6 +50,11 @@ impl Store {
         counter.acknowledge(number).map_err(|error| StoreError::io(&self.path, error))?;
         failpoint::hit(Failpoint::CommitCounted);
         Ok(())
+    }
+
+    /// No rows yet.
+    pub(super) fn batch(&self) -> Batch<'_> {
+        Batch { store: self, rows: WriteBatch::default() }
     }
 
     pub(super) fn counter(&self) -> MutexGuard<'_, Counter> {
@@ -66,6 +74,11 @@ pub(super) struct Batch<'a> {
 }
 
 impl Batch<'_> {
+    /// Writes the rows; a power failure may take them back.
+    pub(super) fn write_unsynced(self) -> Result<(), StoreError> {
+        self.store.db.write(self.rows).map_err(|error| StoreError::database(&self.store.path, &error))
+    }
+
     pub(super) fn put(&mut self, column: Column, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
         self.rows.put_cf(self.store.family(column), key, value);
     }
@@ -74,7 +87,7 @@ impl Batch<'_> {
         self.rows.delete_cf(self.store.family(column), key);
     }
 
-    /// Headers, blocks, bodies, and which of them are active.
+    /// Headers, blocks, and which of them are active.
     fn chain(&mut self, changes: &Changes) {
         for (hash, header) in &changes.headers {
             self.put(Column::Headers, hash.0, codec::encode(header));
@@ -106,12 +119,37 @@ impl Batch<'_> {
                 None => self.delete(Column::Active, keys::active(*height)),
             }
         }
-        for (batch, leaves) in &changes.bodies {
-            self.put(Column::Bodies, keys::batch(batch), codec::encode(leaves));
-            for (index, leaf) in (0_u32..).zip(leaves) {
-                self.put(Column::Leaves, keys::leaf(leaf, batch), index.to_be_bytes());
-            }
+    }
+
+    /// Bodies under their numbers, and their leaves in the index.
+    fn bodies(&mut self, bodies: &BTreeMap<BatchId, Vec<Hash256>>) -> Result<(), StoreError> {
+        if bodies.is_empty() {
+            return Ok(());
         }
+        let mut next = self.store.next_batch()?;
+        for (batch, leaves) in bodies {
+            let known = self.store.batch_number(batch);
+            // One that is stored again keeps its number: its leaves have it in their keys.
+            let number = known.map_err(|error| StoreError::corrupt(&self.store.path, error.0))?;
+            let number = number.unwrap_or_else(|| {
+                next += 1;
+                next - 1
+            });
+            self.body(number, batch, leaves);
+        }
+        self.put(Column::Meta, meta::NEXT_BATCH, next.to_be_bytes());
+        Ok(())
+    }
+
+    /// The rows of one body.
+    pub(super) fn body(&mut self, number: u64, batch: &BatchId, leaves: &[Hash256]) {
+        self.put(Column::Batches, keys::batch(batch), number.to_be_bytes());
+        self.put(Column::Bodies, keys::body(number), BodyRow::bytes(&batch.root, leaves));
+        let places = (0_u32..).zip(leaves);
+        let mut places: Vec<_> = places.map(|(index, leaf)| keys::leaf(leaf, number, index)).collect();
+        // Each is looked for from where the last one went.
+        places.sort_unstable();
+        places.iter().for_each(|place| self.put(Column::Leaves, place, []));
     }
 
     fn state(&mut self, state: &StateChanges) {

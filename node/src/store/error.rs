@@ -103,7 +103,12 @@ impl StoreError {
             Self::InUse { .. } => "stop the node that has it open",
             Self::Absent { .. } => "name the node's data folder with --data",
             Self::Foreign { .. } => "name another folder",
-            Self::Marker { .. } | Self::MarkerGone { .. } | Self::Format { .. } => {
+            Self::Format { found, expected, .. } if found < expected => {
+                "`dronechain-node db upgrade` converts the format before this one; from an older one go by the \
+                 versions between"
+            }
+            Self::Format { .. } => "take the program that wrote it, or a newer one",
+            Self::Marker { .. } | Self::MarkerGone { .. } => {
                 "restore a backup, or start in a new folder and let the node sync"
             }
             Self::OtherNetwork { .. } => "name this network's chain spec with --spec, or another folder",

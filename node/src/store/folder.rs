@@ -96,6 +96,16 @@ pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
 impl Marker {
     /// Reads the marker of a folder; none if the folder is empty. Another format is refused.
     pub(super) fn read(path: &Path) -> Result<Option<Self>, StoreError> {
+        match Self::of_format(path)? {
+            Some((found, _)) if found != FORMAT => {
+                Err(StoreError::Format { path: path.to_owned(), found, expected: FORMAT })
+            }
+            found => Ok(found.map(|(_, marker)| marker)),
+        }
+    }
+
+    /// The marker of a folder with the format of the store in it.
+    pub(super) fn of_format(path: &Path) -> Result<Option<(u32, Self)>, StoreError> {
         let file = path.join(MARKER);
         let mut text = String::new();
         match File::open(&file) {
@@ -108,9 +118,6 @@ impl Marker {
         let mut lines = text.lines();
         let format = lines.next().and_then(|line| line.strip_prefix("dronechain store "));
         let found = format.and_then(|text| text.parse().ok()).ok_or_else(|| bad("no format in line 1"))?;
-        if found != FORMAT {
-            return Err(StoreError::Format { path: path.to_owned(), found, expected: FORMAT });
-        }
         let genesis = lines.next().and_then(|line| line.strip_prefix("genesis "));
         let genesis = genesis.and_then(|text| text.parse().ok()).ok_or_else(|| bad("no hash in line 2"))?;
         let progress = match lines.next() {
@@ -118,7 +125,7 @@ impl Marker {
             Some("state ready") => Progress::Ready,
             Some(_) | None => return Err(bad("no state in line 3")),
         };
-        Ok(Some(Self { genesis, progress }))
+        Ok(Some((found, Self { genesis, progress })))
     }
 
     /// Puts the marker in place of the old one, durably and at once.

@@ -10,8 +10,8 @@ use dronechain_chain_spec::transaction::Sender;
 
 use crate::core::view::{BatchId, Conflict};
 
-/// Version of this layout. Another one is refused, never converted in silence.
-pub const FORMAT: u32 = 2;
+/// Version of this layout. Another one is refused, never converted in silence; `upgrade` converts the one before.
+pub const FORMAT: u32 = 3;
 
 /// A column family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,9 @@ pub(super) enum Column {
     History,
     /// Roll ++ index -> `Account`.
     Accounts,
-    /// Root ++ leaf count -> `BatchBody`.
+    /// Root ++ leaf count -> number of the batch (8 bytes, big-endian), by which the store calls it.
+    Batches,
+    /// Number of the batch -> `BodyRow`. By number: what comes later goes behind, and is merged with nothing.
     Bodies,
     /// Sender ++ sequence -> `Transaction`.
     Pool,
@@ -46,7 +48,8 @@ pub(super) enum Column {
     Transactions,
     /// Sender ++ sequence -> `AnchorPlace`, on the active chain.
     Anchors,
-    /// Leaf ++ root ++ leaf count -> index of the leaf (4 bytes, big-endian).
+    /// First [`LEAF_PREFIX`] bytes of the leaf ++ number of the batch ++ index of the leaf -> nothing. One row a
+    /// record, so it is short; whether it is this leaf, the batch says.
     Leaves,
     /// Root ++ sender ++ sequence -> height (8 bytes, big-endian), on the active chain.
     Roots,
@@ -58,7 +61,7 @@ pub(super) enum Column {
 
 impl Column {
     /// All of them.
-    pub(super) const ALL: [Self; 19] = [
+    pub(super) const ALL: [Self; 20] = [
         Self::Meta,
         Self::Headers,
         Self::Active,
@@ -69,6 +72,7 @@ impl Column {
         Self::Rosters,
         Self::History,
         Self::Accounts,
+        Self::Batches,
         Self::Bodies,
         Self::Pool,
         Self::PoolIds,
@@ -93,6 +97,7 @@ impl Column {
             Self::Rosters => "rosters",
             Self::History => "history",
             Self::Accounts => "accounts",
+            Self::Batches => "batches",
             Self::Bodies => "bodies",
             Self::Pool => "pool",
             Self::PoolIds => "pool_ids",
@@ -120,7 +125,9 @@ pub(super) mod meta {
     pub(in crate::store) const ADMINS: &[u8] = b"admins";
     /// `Peaks` up to and including the tip.
     pub(in crate::store) const HISTORY: &[u8] = b"history";
-    /// Number of batches written, 8 bytes big-endian.
+    /// Number that the next batch body gets, 8 bytes big-endian; none is 0.
+    pub(in crate::store) const NEXT_BATCH: &[u8] = b"next-batch";
+    /// Number of commits written, 8 bytes big-endian.
     pub(in crate::store) const COMMITS: &[u8] = b"commits";
 }
 
@@ -175,20 +182,33 @@ pub(super) fn parse_sequence(bytes: &[u8]) -> Option<(Sender, u64)> {
     Some((sender, u64::from_be_bytes(number.try_into().ok()?)))
 }
 
-/// Key of [`Column::Leaves`]; the leaf alone is a prefix.
-pub(super) fn leaf(leaf: &Hash256, batch: &BatchId) -> [u8; 68] {
-    join(&[&leaf.0, &self::batch(batch)])
+/// Bytes of a leaf in a key of [`Column::Leaves`].
+pub(super) const LEAF_PREFIX: usize = 16;
+
+/// What all keys of a leaf in [`Column::Leaves`] begin with.
+pub(super) fn leaf_prefix(leaf: &Hash256) -> &[u8] {
+    &leaf.0[..LEAF_PREFIX]
+}
+
+/// Key of [`Column::Leaves`].
+pub(super) fn leaf(leaf: &Hash256, batch: u64, index: u32) -> [u8; LEAF_PREFIX + 12] {
+    join(&[leaf_prefix(leaf), &batch.to_be_bytes(), &index.to_be_bytes()])
+}
+
+/// Reads number of the batch and index of what [`leaf`] wrote.
+pub(super) fn parse_leaf(bytes: &[u8]) -> Option<(u64, u32)> {
+    let (batch, index) = bytes.get(LEAF_PREFIX..)?.split_first_chunk()?;
+    Some((u64::from_be_bytes(*batch), u32::from_be_bytes(index.try_into().ok()?)))
 }
 
 /// Key of [`Column::Bodies`].
-pub(super) fn batch(BatchId { root, leaf_count }: &BatchId) -> [u8; 36] {
-    join(&[&root.0, &leaf_count.to_be_bytes()])
+pub(super) fn body(batch: u64) -> [u8; 8] {
+    batch.to_be_bytes()
 }
 
-/// Reads what [`batch`] wrote.
-pub(super) fn parse_batch(bytes: &[u8]) -> Option<BatchId> {
-    let (root, count) = bytes.split_first_chunk::<32>()?;
-    Some(BatchId { root: Hash256(*root), leaf_count: u32::from_be_bytes(count.try_into().ok()?) })
+/// Key of [`Column::Batches`].
+pub(super) fn batch(BatchId { root, leaf_count }: &BatchId) -> [u8; 36] {
+    join(&[&root.0, &leaf_count.to_be_bytes()])
 }
 
 /// Key of [`Column::Evidence`].

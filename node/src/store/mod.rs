@@ -24,6 +24,7 @@ mod scrub;
 mod serve;
 mod settings;
 mod transfer;
+mod upgrade;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -52,6 +53,7 @@ pub use self::rows::{AnchorPlace, TxPlace};
 pub use self::scrub::scrub;
 pub use self::settings::Options;
 pub use self::transfer::{export, import};
+pub use self::upgrade::upgrade;
 
 /// An open store. Reads may come from any thread; one task commits.
 pub struct Store {

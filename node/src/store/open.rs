@@ -66,7 +66,7 @@ impl Store {
         Ok(store)
     }
 
-    fn over(db: DB, path: &Path, chain_id: Hash256, counter: Counter, lock: File) -> Self {
+    pub(super) fn over(db: DB, path: &Path, chain_id: Hash256, counter: Counter, lock: File) -> Self {
         let (path, counter, disk) = (path.to_owned(), Mutex::new(counter), Disk::default());
         Self { db, path, chain_id, counter, disk, _lock: lock }
     }
@@ -90,17 +90,23 @@ impl Store {
             batch.put(Column::Meta, meta::FORMAT, FORMAT.to_be_bytes());
             batch.put(Column::Meta, meta::GENESIS, chain_id.0);
             batch.put(Column::Meta, meta::SPEC, codec::encode(spec));
+            batch.put(Column::Meta, meta::NEXT_BATCH, 0_u64.to_be_bytes());
         })?;
         failpoint::hit(Failpoint::CreateWritten);
         // In table files from the start: a lost log then cannot look like an empty database.
-        let columns: Vec<_> = Column::ALL.into_iter().map(|column| store.family(column)).collect();
-        let mut wait = FlushOptions::default();
-        wait.set_wait(true);
-        store.db.flush_cfs_opt(&columns, &wait).map_err(|error| StoreError::database(path, &error))?;
-        folder::sync(path).map_err(io)?;
+        store.flush()?;
         failpoint::hit(Failpoint::CreateFlushed);
         Marker { genesis: chain_id, progress: Progress::Ready }.write(path)?;
         Ok(store)
+    }
+
+    /// Moves every row into table files.
+    pub(super) fn flush(&self) -> Result<(), StoreError> {
+        let columns: Vec<_> = Column::ALL.into_iter().map(|column| self.family(column)).collect();
+        let mut wait = FlushOptions::default();
+        wait.set_wait(true);
+        self.db.flush_cfs_opt(&columns, &wait).map_err(|error| StoreError::database(&self.path, &error))?;
+        folder::sync(&self.path).map_err(|error| StoreError::io(&self.path, error))
     }
 
     fn reopen(
@@ -159,9 +165,18 @@ impl Store {
 
     /// Batches written according to the database.
     pub(super) fn commits(&self) -> Result<u64, StoreError> {
-        let row = self.meta_row(meta::COMMITS)?;
-        let count = row.as_slice().try_into().map(u64::from_be_bytes);
-        count.map_err(|_| StoreError::corrupt(&self.path, "the count of commits is malformed"))
+        self.meta_number(meta::COMMITS)
+    }
+
+    /// The number that the next batch body gets.
+    pub(super) fn next_batch(&self) -> Result<u64, StoreError> {
+        self.meta_number(meta::NEXT_BATCH)
+    }
+
+    fn meta_number(&self, key: &[u8]) -> Result<u64, StoreError> {
+        let number = self.meta_row(key)?.as_slice().try_into().map(u64::from_be_bytes);
+        let name = String::from_utf8_lossy(key);
+        number.map_err(|_| StoreError::corrupt(&self.path, format!("the row {name} is malformed")))
     }
 
     fn meta_row(&self, key: &[u8]) -> Result<Vec<u8>, StoreError> {
@@ -234,7 +249,7 @@ impl Store {
 }
 
 /// Holds the folder's files against the network and against each other; gives the counter.
-fn whole(path: &Path, spec: &ChainSpec, marker: &Marker) -> Result<Counter, StoreError> {
+pub(super) fn whole(path: &Path, spec: &ChainSpec, marker: &Marker) -> Result<Counter, StoreError> {
     same_network(path, marker.genesis, spec.genesis().hash())?;
     check_files(path)?;
     match Counter::open(path) {
@@ -272,7 +287,7 @@ fn check_files(path: &Path) -> Result<(), StoreError> {
     Err(StoreError::lost(path, "the write-ahead log in db is gone"))
 }
 
-fn database_at(path: &Path, options: &Options, is_new: bool) -> Result<DB, StoreError> {
+pub(super) fn database_at(path: &Path, options: &Options, is_new: bool) -> Result<DB, StoreError> {
     let (database, columns) = (settings::database(options, is_new), settings::columns(options));
     DB::open_cf_descriptors(&database, folder::database(path), columns)
         .map_err(|error| StoreError::database(path, &error))

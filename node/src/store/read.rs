@@ -18,7 +18,7 @@ use dronechain_chain_spec::wire::BatchBody;
 use rocksdb::{DBPinnableSlice, IteratorMode, PrefixRange, ReadOptions};
 
 use super::keys::{self, Column, meta};
-use super::rows::{OutcomeList, ShownList, TransactionList};
+use super::rows::{BodyRow, OutcomeList, ShownList, TransactionList};
 use super::{AnchorPlace, Store, TxPlace};
 use crate::core::view::{BatchId, Conflict, Rival, StoredHeader, View, ViewError};
 
@@ -54,7 +54,7 @@ impl View for Store {
     }
 
     fn has_body(&self, batch: &BatchId) -> Result<bool, ViewError> {
-        Ok(self.pinned(Column::Bodies, &keys::batch(batch))?.is_some())
+        self.with_body(batch, |_| ()).map(|body| body.is_some())
     }
 
     fn roster(&self, hash: &Hash256) -> Result<Option<Roster>, ViewError> {
@@ -113,12 +113,12 @@ impl Store {
 
     /// The leaves of a batch.
     pub fn body(&self, batch: &BatchId) -> Result<Option<Vec<Hash256>>, ViewError> {
-        Ok(self.row(Column::Bodies, &keys::batch(batch))?.map(|BatchBody(leaves)| leaves))
+        self.with_body(batch, |body| body.leaves())
     }
 
     /// The canonical bytes of a batch's body.
     pub fn body_bytes(&self, batch: &BatchId) -> Result<Option<Vec<u8>>, ViewError> {
-        self.bytes(Column::Bodies, &keys::batch(batch))
+        Ok(self.body(batch)?.map(|leaves| codec::encode(&BatchBody(leaves))))
     }
 
     /// What each transaction of a block did when it was connected last; none if it never was.
@@ -172,14 +172,15 @@ impl Store {
         self.row(Column::Anchors, &keys::sequence(sender, sequence))
     }
 
-    /// The stored batches that hold a leaf, and the index of the leaf; at most [`LEAF_PLACES_MAX`], in
-    /// order of root.
+    /// The stored batches that hold a leaf, and the index of the leaf; at most [`LEAF_PLACES_MAX`], those
+    /// that came first.
     pub fn anchors_of_leaf(&self, leaf: &Hash256) -> Result<Vec<(BatchId, u32)>, ViewError> {
         let mut places = Vec::new();
-        self.each(Column::Leaves, &leaf.0, |key, value| {
-            let batch = key.get(32..).and_then(keys::parse_batch).ok_or("key")?;
-            let index = value.try_into().map_err(|_| "value")?;
-            places.push((batch, u32::from_be_bytes(index)));
+        self.each(Column::Leaves, keys::leaf_prefix(leaf), |key, _| {
+            let (number, index) = keys::parse_leaf(key).ok_or("key")?;
+            let place = |body: BodyRow<'_>| body.holds(leaf, index).then(|| (body.id(), index));
+            // Another leaf may begin alike; and of a batch that is gone there is nothing to prove.
+            places.extend(self.numbered(number, place).map_err(|error| error.0)?.flatten());
             Ok(places.len() < LEAF_PLACES_MAX)
         })?;
         Ok(places)
@@ -250,6 +251,34 @@ impl Store {
         }))
     }
 
+    /// The number by which the store calls a batch.
+    pub(super) fn batch_number(&self, batch: &BatchId) -> Result<Option<u64>, ViewError> {
+        self.fixed(Column::Batches, &keys::batch(batch), u64::from_be_bytes)
+    }
+
+    fn with_body<T>(
+        &self,
+        batch: &BatchId,
+        of: impl FnOnce(BodyRow<'_>) -> T,
+    ) -> Result<Option<T>, ViewError> {
+        match self.batch_number(batch)? {
+            Some(number) => self.numbered(number, of),
+            None => Ok(None),
+        }
+    }
+
+    /// What `of` makes of the body with that number.
+    pub(super) fn numbered<T>(
+        &self,
+        number: u64,
+        of: impl FnOnce(BodyRow<'_>) -> T,
+    ) -> Result<Option<T>, ViewError> {
+        let row = self.pinned(Column::Bodies, &keys::body(number))?;
+        let body =
+            row.as_deref().map(|row| BodyRow::parse(row).ok_or_else(|| self.bad(Column::Bodies, "value")));
+        Ok(body.transpose()?.map(of))
+    }
+
     /// A decoded row.
     pub(super) fn row<T: Canonical>(&self, column: Column, key: &[u8]) -> Result<Option<T>, ViewError> {
         let row = self.pinned(column, key)?;
@@ -286,6 +315,9 @@ impl Store {
     ) -> Result<(), ViewError> {
         let mut range = ReadOptions::default();
         range.set_iterate_range(PrefixRange(prefix));
+        // Filters by prefix may be used where there are some.
+        range.set_prefix_same_as_start(!prefix.is_empty());
+        range.set_total_order_seek(prefix.is_empty());
         for row in self.db.iterator_cf_opt(self.family(column), range, IteratorMode::Start) {
             let (key, value) = row.map_err(|error| self.bad(column, error))?;
             if !take(&key, &value).map_err(|reason| self.bad(column, reason))? {
@@ -298,7 +330,9 @@ impl Store {
     /// Rows of a column, key and value, from its first or its last on; behind damage there is an error.
     pub(super) fn rows(&self, column: Column, back: bool) -> rocksdb::DBIterator<'_> {
         let mode = if back { IteratorMode::End } else { IteratorMode::Start };
-        self.db.iterator_cf(self.family(column), mode)
+        let mut whole = ReadOptions::default();
+        whole.set_total_order_seek(true);
+        self.db.iterator_cf_opt(self.family(column), whole, mode)
     }
 
     fn bad(&self, column: Column, reason: impl std::fmt::Display) -> ViewError {

@@ -10,12 +10,12 @@ use dronechain_chain_spec::codec;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::spec::ChainSpec;
 use dronechain_chain_spec::transaction::{Action, Transaction};
-use dronechain_chain_spec::wire::BatchBody;
 use serde::Serialize;
 
 use super::care::{self, CareError, Standing};
 use super::keys::Column;
 use super::rebuild::Rebuild;
+use super::rows::BodyRow;
 use super::{Options, Store};
 use crate::core::event::CheckedBody;
 use crate::core::view::{BatchId, Changes, Stage, StoredHeader, View as _};
@@ -59,7 +59,7 @@ pub fn reindex(
     observations(&old, &mut rebuild)?;
     live(&old, &mut rebuild, &spine)?;
     let waiting = waiting(&old)?;
-    pool(&old, &mut rebuild, waiting, &mut left)?;
+    pool(&old, &mut rebuild, waiting, &mut left, &Numbers::new())?;
     let standing = rebuild.finish()?;
     failpoint::hit(Failpoint::ReindexBuilt);
     let replaced = staged.exchange(path)?;
@@ -69,13 +69,17 @@ pub fn reindex(
     Ok((standing, left))
 }
 
+/// Batches and their numbers.
+type Numbers = BTreeMap<BatchId, u64>;
+
 /// Takes over what can be read of `old`, in order of height up to the first block that cannot.
 pub(super) fn salvage(old: &Store, rebuild: &mut Rebuild) -> Result<Left, CareError> {
     let mut left = Left::default();
+    let numbers = numbers(old);
     for height in 1.. {
         let Ok(Some(hash)) = old.active(height) else { break };
         let Ok((block, bytes)) = block(old, &hash) else { break };
-        left.bodies += bodies_of(old, rebuild, &block.transactions)?;
+        left.bodies += bodies_of(old, rebuild, &block.transactions, &numbers)?;
         if rebuild.block(block, bytes).is_err() {
             break;
         }
@@ -83,7 +87,7 @@ pub(super) fn salvage(old: &Store, rebuild: &mut Rebuild) -> Result<Left, CareEr
     rebuild.commit()?;
     let (waiting, damaged) = readable_waiting(old);
     left.pool += damaged;
-    pool(old, rebuild, waiting, &mut left)?;
+    pool(old, rebuild, waiting, &mut left, &numbers)?;
     Ok(left)
 }
 
@@ -123,8 +127,8 @@ fn block(old: &Store, hash: &Hash256) -> Result<(Block, usize), CareError> {
 fn bodies(old: &Store, rebuild: &mut Rebuild) -> Result<(), CareError> {
     let mut failed = None;
     let read = old.each(Column::Bodies, &[], |_, value| {
-        let BatchBody(leaves) = codec::decode(value).map_err(|error| error.to_string())?;
-        let body = CheckedBody::of(leaves).map_err(|error| error.to_string())?;
+        let row = BodyRow::parse(value).ok_or("value")?;
+        let body = CheckedBody::check(row.id(), row.leaves()).map_err(|error| error.to_string())?;
         failed = rebuild.body(body).err();
         Ok(failed.is_none())
     });
@@ -134,14 +138,30 @@ fn bodies(old: &Store, rebuild: &mut Rebuild) -> Result<(), CareError> {
     }
 }
 
+/// The numbers of the bodies that can be read, from the bodies themselves: where their index is damaged too, they are
+/// found.
+fn numbers(old: &Store) -> Numbers {
+    let all = 0..old.next_batch().unwrap_or(0);
+    all.filter_map(|number| Some((old.numbered(number, |body| body.id()).ok()??, number))).collect()
+}
+
 /// The bodies of anchors among `transactions`; how many of them are damaged. One that was not there is not
 /// lost by this.
-fn bodies_of(old: &Store, rebuild: &mut Rebuild, transactions: &[Transaction]) -> Result<u64, CareError> {
+fn bodies_of(
+    old: &Store,
+    rebuild: &mut Rebuild,
+    transactions: &[Transaction],
+    numbers: &Numbers,
+) -> Result<u64, CareError> {
     let mut damaged = 0;
     for transaction in transactions {
         let Action::Anchor(anchor) = &transaction.body.action else { continue };
         let id = BatchId { root: anchor.root, leaf_count: anchor.leaf_count };
-        let body = match old.body(&id) {
+        let found = match numbers.get(&id) {
+            Some(number) => old.numbered(*number, |body| body.leaves()),
+            None => old.body(&id),
+        };
+        let body = match found {
             Ok(None) => continue,
             Ok(Some(leaves)) => CheckedBody::of(leaves).ok().filter(|body| body.id() == id),
             Err(_) => None,
@@ -194,9 +214,10 @@ fn pool(
     rebuild: &mut Rebuild,
     waiting: Vec<Transaction>,
     left: &mut Left,
+    numbers: &Numbers,
 ) -> Result<(), CareError> {
     for transaction in waiting {
-        bodies_of(old, rebuild, std::slice::from_ref(&transaction))?;
+        bodies_of(old, rebuild, std::slice::from_ref(&transaction), numbers)?;
         left.pool += u64::from(!rebuild.pooled(transaction)?);
     }
     Ok(())

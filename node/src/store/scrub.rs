@@ -82,6 +82,7 @@ impl Store {
     fn slice(&self, cursor: &mut Cursor, rows: u32) -> Option<Pass> {
         let column = COLUMNS[cursor.column];
         let mut options = ReadOptions::default();
+        options.set_total_order_seek(true);
         // What nobody asked for must not drive out what somebody did.
         options.fill_cache(false);
         let start = cursor.after.clone().unwrap_or_default();

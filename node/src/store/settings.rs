@@ -2,14 +2,19 @@
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode, LogLevel,
+    SliceTransform,
 };
 
-use super::keys::Column;
+use super::keys::{Column, LEAF_PREFIX};
 
 /// Bytes of one column family's write buffer. Small ones keep a full disk reopenable.
 const WRITE_BUFFER_BYTES: usize = 8 << 20;
+/// The same of the index by leaf.
+const LEAVES_BUFFER_BYTES: usize = 16 << 20;
+/// Sorted files of that index before they are merged.
+const LEAVES_FILES: i32 = 8;
 /// Bytes of all write buffers together, after which the fullest is flushed.
-const WRITE_BUFFERS_BYTES: usize = 24 << 20;
+const WRITE_BUFFERS_BYTES: usize = 40 << 20;
 /// Bytes of write-ahead log after which the oldest buffers are flushed: bounds the time to open.
 const WAL_BYTES_MAX: u64 = 64 << 20;
 /// Bytes of the manifest before a new one is begun.
@@ -77,11 +82,29 @@ pub(super) fn reading(options: &Options) -> rocksdb::Options {
 /// Every column family with its settings; they share one cache.
 pub(super) fn columns(options: &Options) -> Vec<ColumnFamilyDescriptor> {
     let cache = Cache::new_lru_cache(options.cache_bytes);
-    let names = ["default"].into_iter().chain(Column::ALL.map(Column::name));
-    names.map(|name| ColumnFamilyDescriptor::new(name, column(&cache))).collect()
+    let unnamed = ColumnFamilyDescriptor::new("default", any(&cache));
+    let named =
+        Column::ALL.map(|column| ColumnFamilyDescriptor::new(column.name(), settings_of(column, &cache)));
+    [unnamed].into_iter().chain(named).collect()
 }
 
-fn column(cache: &Cache) -> rocksdb::Options {
+fn settings_of(column: Column, cache: &Cache) -> rocksdb::Options {
+    let mut settings = any(cache);
+    if matches!(column, Column::Bodies | Column::Leaves) {
+        // Hashes do not compress.
+        settings.set_compression_type(DBCompressionType::None);
+    }
+    if column == Column::Leaves {
+        // One row a record, in no order: what is merged seldom is not written over and over.
+        settings.set_write_buffer_size(LEAVES_BUFFER_BYTES);
+        settings.set_level_zero_file_num_compaction_trigger(LEAVES_FILES);
+        // Filters by leaf: a record that is not here costs no read.
+        settings.set_prefix_extractor(SliceTransform::create_fixed_prefix(LEAF_PREFIX));
+    }
+    settings
+}
+
+fn any(cache: &Cache) -> rocksdb::Options {
     let mut tables = BlockBasedOptions::default();
     tables.set_block_cache(cache);
     tables.set_bloom_filter(FILTER_BITS, false);

@@ -35,9 +35,9 @@ fn other_network_is_refused_and_left_alone() {
 fn other_format_is_refused() {
     let (folder, ..) = filled();
     let marker = folder.path().join("CHAIN");
-    let text = fs::read_to_string(&marker).expect("marker").replace("store 2", "store 3");
+    let text = fs::read_to_string(&marker).expect("marker").replace("store 3", "store 4");
     fs::write(&marker, text).expect("writes");
-    assert!(matches!(refused(folder.path()), StoreError::Format { found: 3, expected: 2, .. }));
+    assert!(matches!(refused(folder.path()), StoreError::Format { found: 4, expected: 3, .. }));
     fs::write(&marker, "something else").expect("writes");
     assert!(matches!(refused(folder.path()), StoreError::Marker { .. }));
 }

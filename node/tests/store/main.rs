@@ -13,7 +13,7 @@ use dronechain_chain_spec::wire::{Request, Response};
 use dronechain_node::core::view::{BatchId, Moved, Stage, View as _};
 use dronechain_node::store::Sequences;
 
-use crate::chain::{batch, filled, key, leaves, open, same, spec};
+use crate::chain::{Chain, batch, filled, key, leaves, open, same, spec};
 
 #[test]
 fn fresh_folder_holds_genesis_and_reopens_the_same() {
@@ -54,6 +54,36 @@ fn commit_is_read_back_with_its_indexes_after_reopening() {
     assert_eq!(store.anchors_of_root(&root), Ok(vec![(sender, 0, height)]));
     assert_eq!((store.has_body(&batch), store.body(&batch)), (Ok(true), Ok(Some(leaves(5)))));
     assert_eq!(store.has_body(&BatchId { leaf_count: 4, ..batch }), Ok(false));
+}
+
+#[test]
+fn leaves_that_begin_alike_are_told_apart() {
+    let folder = tempfile::tempdir().expect("temp dir");
+    let (store, loaded) = open(folder.path()).expect("opens");
+    let mut chain = Chain::new(&store, &loaded);
+    let alike = |last: u8| {
+        let mut leaf = leaves(1)[0];
+        leaf.0[31] ^= last;
+        leaf
+    };
+    let batches = [vec![alike(1), alike(2)], vec![alike(3)], vec![alike(2), alike(4), alike(3)]];
+    let ids = batches.each_ref().map(|body| BatchId {
+        root: merkle::root(body),
+        leaf_count: u32::try_from(body.len()).expect("few"),
+    });
+    for (id, body) in ids.into_iter().zip(&batches) {
+        let mut changes = chain.grow(&[]).changes;
+        changes.bodies.insert(id, body.clone());
+        store.commit(&changes).expect("commits");
+        // Stored again, it has its number already.
+        store.commit(&changes).expect("commits");
+    }
+    let [first, second, third] = ids;
+    assert_eq!(store.anchors_of_leaf(&alike(1)), Ok(vec![(first, 0)]));
+    assert_eq!(store.anchors_of_leaf(&alike(2)), Ok(vec![(first, 1), (third, 0)]));
+    assert_eq!(store.anchors_of_leaf(&alike(3)), Ok(vec![(second, 0), (third, 2)]));
+    assert_eq!(store.anchors_of_leaf(&alike(5)), Ok(vec![]));
+    assert_eq!(store.body(&third), Ok(Some(batches[2].clone())));
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Measures how fast the SDK's producer takes records, while one real node stores batches and transactions at the same
 //! pace, against a bare loop of write and fdatasync on the same file system in the same run.
 //!
-//! `dronechain-sdk` prints one JSON object a line, as `scripts/bench` does; `dronechain-sdk memory [RECORDS]` sends
-//! many and prints what is resident on the way.
+//! `dronechain-sdk` prints one JSON object a line, as `scripts/bench` does; `dronechain-sdk batches [RECORDS]` does its
+//! last part alone; `dronechain-sdk memory [RECORDS]` sends many and prints what is resident on the way.
 
 use std::io::Write;
 use std::path::Path;
@@ -20,6 +20,8 @@ use tokio::task::JoinSet;
 const BARE: usize = 1_000;
 /// Records of one call, where they come in batches.
 const TOGETHER: usize = 1_000;
+/// Records of the run in batches.
+const IN_BATCHES: u64 = 4_000_000;
 /// Records that the memory run sends.
 const MANY: u64 = 10_000_000;
 /// For nodes to take everything.
@@ -45,8 +47,12 @@ async fn main() {
             let count = rest.first().map_or(MANY, |count| count.parse().expect("a number of records"));
             memory(&producer, &cluster, count).await;
         }
+        [word, rest @ ..] if word == "batches" => {
+            let count = rest.first().map_or(IN_BATCHES, |count| count.parse().expect("a number of records"));
+            report("batches_of_1000", &in_batches(&producer, 0, count).await);
+        }
         [] => rates(&producer, cluster.folder.path()).await,
-        _ => panic!("nothing, or: memory [RECORDS]"),
+        _ => panic!("nothing, or: batches [RECORDS], or: memory [RECORDS]"),
     }
 }
 
@@ -68,7 +74,7 @@ async fn rates(producer: &Arc<Producer>, folder: &Path) {
             print("1_caller_p99_to_bare", micros(figures.p99), "us", Some(micros(p99)));
         }
     }
-    report("batches_of_1000", &in_batches(producer, next, 4_000_000).await);
+    report("batches_of_1000", &in_batches(producer, next, IN_BATCHES).await);
 }
 
 struct Figures {

@@ -145,9 +145,9 @@ impl Checker<'_> {
             self.fault(Column::Anchors, &key, format!("not at its place in block {height}"));
         }
         if anchor.root != Hash256::ZERO {
-            let batch = keys::batch(&BatchId { root: anchor.root, leaf_count: anchor.leaf_count });
+            let batch = BatchId { root: anchor.root, leaf_count: anchor.leaf_count };
             // One that cannot be read is a fault of its own.
-            let missing = matches!(store.bytes(Column::Bodies, &batch), Ok(None));
+            let missing = matches!(store.has_body(&batch), Ok(false));
             self.report.counts.bodies_missing += u64::from(missing);
             walk.roots += 1;
             let key = keys::root(&anchor.root, sender, sequence);

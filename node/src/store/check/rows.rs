@@ -9,14 +9,13 @@ use dronechain_chain_spec::roster::Roster;
 use dronechain_chain_spec::state::Undo;
 use dronechain_chain_spec::target::Target;
 use dronechain_chain_spec::transaction::Transaction;
-use dronechain_chain_spec::wire::BatchBody;
 
 use super::Checker;
 use crate::core::event::CheckedBody;
 use crate::core::view::{Rival, Stage, StoredHeader, View as _, ViewError};
-use crate::store::Store;
 use crate::store::keys::{self, Column};
-use crate::store::rows::{OutcomeList, ShownList, TransactionList};
+use crate::store::rows::{BodyRow, OutcomeList, ShownList, TransactionList};
+use crate::store::{Counts, Store};
 
 impl Checker<'_> {
     /// Each header under its hash, behind its parent with the work added; signed, unless the walk along the
@@ -47,19 +46,32 @@ impl Checker<'_> {
 
     /// Each body under its root, and its leaves in their index.
     pub(super) fn bodies(&mut self) {
+        // Where it cannot be read there is a fault of its own.
+        let next = self.store.next_batch().unwrap_or(u64::MAX);
+        let mut names = 0;
+        self.walk(Column::Batches, |_, _, _| {
+            names += 1;
+            Ok(())
+        });
         self.walk(Column::Bodies, |checker, key, value| {
             checker.report.counts.bodies += 1;
-            let body = body(key, value)?;
+            let (number, body) = body(checker.store, key, value)?;
             checker.report.counts.leaves += body.leaves().len() as u64;
+            if number >= next {
+                return Err("its number is still to be given".into());
+            }
             for (index, leaf) in (0_u32..).zip(body.leaves()) {
-                let row = read(checker.store.bytes(Column::Leaves, &keys::leaf(leaf, &body.id())))?;
-                if row.as_deref() != Some(&index.to_be_bytes()) {
+                let row = read(checker.store.bytes(Column::Leaves, &keys::leaf(leaf, number, index)))?;
+                if row.as_deref() != Some(&[]) {
                     return Err(format!("leaf {leaf} is not in the index"));
                 }
             }
             Ok(())
         });
-        let leaves = self.report.counts.leaves;
+        let Counts { bodies, leaves, .. } = self.report.counts;
+        if names != bodies {
+            self.fault(Column::Batches, &[], format!("{names} rows where there should be {bodies}"));
+        }
         self.counted(Column::Leaves, leaves);
     }
 
@@ -115,7 +127,7 @@ pub(in crate::store) fn sound(store: &Store, column: Column, key: &[u8], value: 
         Column::Blocks => block(store, key, value),
         Column::Undos => of_valid::<Undo>(store, key, value),
         Column::Outcomes => of_valid::<OutcomeList>(store, key, value),
-        Column::Bodies => body(key, value).map(drop),
+        Column::Bodies => body(store, key, value).map(drop),
         _ => Ok(()),
     }
 }
@@ -142,11 +154,16 @@ fn block(store: &Store, key: &[u8], value: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-/// A body under its root.
-fn body(key: &[u8], value: &[u8]) -> Result<CheckedBody, String> {
-    let BatchBody(leaves) = decoded(value)?;
-    let batch = keys::parse_batch(key).ok_or("its key is no batch")?;
-    CheckedBody::check(batch, leaves).map_err(|error| error.to_string())
+/// A body under the number that its root leads to.
+fn body(store: &Store, key: &[u8], value: &[u8]) -> Result<(u64, CheckedBody), String> {
+    let row = BodyRow::parse(value).ok_or("no root with leaves")?;
+    let id = row.id();
+    let number = key.try_into().map(u64::from_be_bytes).map_err(|_| "its key is no number")?;
+    if read(store.batch_number(&id))? != Some(number) {
+        return Err(format!("the batch of root {} is called by another number", id.root));
+    }
+    let body = CheckedBody::check(id, row.leaves()).map_err(|error| error.to_string())?;
+    Ok((number, body))
 }
 
 fn stage(store: &Store, hash: &Hash256, stored: &StoredHeader) -> Result<(), String> {
