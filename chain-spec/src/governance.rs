@@ -18,6 +18,7 @@ const KNOWN: &[u32] = &[];
 
 /// Parameters that admins may change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Tuning {
     /// T: the block time that the difficulty rule aims at, in ms.
     pub block_time_ms: u64,
@@ -27,6 +28,7 @@ pub struct Tuning {
 
 /// Parameters that take effect at a height.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Planned {
     /// The parameters.
     pub tuning: Tuning,
@@ -36,6 +38,7 @@ pub struct Planned {
 
 /// A rule that becomes active at a height.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Activation {
     /// The rule's number.
     pub rule: u32,
@@ -45,6 +48,7 @@ pub struct Activation {
 
 /// Who decides, and what was decided.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Governance {
     /// The admins.
     pub admins: AdminSet,

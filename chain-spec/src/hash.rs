@@ -70,6 +70,17 @@ pub fn decode_hex<const N: usize>(text: &str) -> Result<[u8; N], HexError> {
     Ok(bytes)
 }
 
+/// JSON schema of `min` to `max` digits of lower-case hex.
+#[cfg(feature = "schema")]
+pub(crate) fn hex_schema(min: usize, max: Option<usize>) -> schemars::Schema {
+    let digits = match max {
+        Some(max) if max == min => format!("{{{min}}}"),
+        Some(max) => format!("{{{min},{max}}}"),
+        None => format!("{{{min},}}"),
+    };
+    schemars::json_schema!({ "type": "string", "pattern": format!("^[0-9a-f]{digits}$") })
+}
+
 /// Text and serde (as lower-case hex) for a newtype over `[u8; N]`.
 macro_rules! hex_newtype {
     ($name:ident, $n:expr) => {
@@ -96,6 +107,17 @@ macro_rules! hex_newtype {
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
+            }
+        }
+
+        #[cfg(feature = "schema")]
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                $crate::hash::hex_schema(2 * $n, Some(2 * $n))
             }
         }
 

@@ -178,6 +178,17 @@ impl CheckedPromise {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for SignedPromise {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "SignedPromise".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        crate::hash::hex_schema(2, Some(2 * Self::MAX))
+    }
+}
+
 impl Serialize for SignedPromise {
     /// The hex of its encoding.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -48,6 +48,7 @@ pub const EXTENSION_VERSION: u32 = 1;
 
 /// A registry entry with its path to the accounts' root.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EntryProof {
     /// The entry.
@@ -55,11 +56,13 @@ pub struct EntryProof {
     pub entry: Entry,
     /// Its path.
     #[serde(with = "path_json")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<path_json::Item>"))]
     pub path: Path,
 }
 
 /// Who was entitled, against the commitments of a block at or above the anchor's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Authority {
     /// Height of that block.
@@ -77,20 +80,24 @@ pub struct Authority {
 
 /// Everything between a batch's root and the header chain; the same for all records of a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AnchorProof {
     /// Canonical bytes of the anchor transaction.
     #[serde(with = "hex_bytes")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub transaction: Vec<u8>,
     /// Its index in the block.
     pub tx_index: u32,
     /// Its path in the block's tree.
     #[serde(with = "path_json")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<path_json::Item>"))]
     pub block_path: Path,
     /// Height of the block.
     pub height: u64,
     /// The block's header and miner's signature.
     #[serde(with = "header_hex")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub header: SignedHeader,
     /// Who was entitled.
     #[serde(deserialize_with = "object::deserialize")]

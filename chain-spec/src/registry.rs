@@ -20,6 +20,7 @@ use crate::rules::HeaderError;
 
 /// What a key was admitted as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Mines and serves; its key is also its peer identity.
@@ -34,6 +35,7 @@ pub enum Role {
 
 /// A committed registry entry. Heights are those of the blocks that changed it.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
     /// The admitted key.
@@ -157,6 +159,7 @@ fn spacing<'a>(entries: impl Iterator<Item = &'a Entry>, height: u64) -> u64 {
 
 /// What `commitments` in a header is the hash of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Commitments {
     /// Root of the mountain range over all earlier block hashes.
@@ -198,6 +201,7 @@ pub struct Place {
 
 /// The two rolls of the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Roll {
     /// Nodes.

@@ -36,6 +36,7 @@ pub struct Parameters {
 
 /// The admins: any `threshold` of them act together.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AdminSet {
     /// m: approvals that an admin transaction carries.

@@ -17,6 +17,7 @@ use crate::hash::{Hash256, hex_newtype};
 ///
 /// Means `mantissa x 256^(size - 3)`. Not known to be valid until [`Target::from_bits`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Bits(pub u32);
 

@@ -20,6 +20,7 @@ use crate::rules::TxError;
 
 /// Who sends a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Sender {
     /// The admins together.
@@ -30,6 +31,7 @@ pub enum Sender {
 
 /// What an anchor's batch holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum AnchorKind {
     /// Data records, by a controller.
@@ -42,6 +44,7 @@ pub enum AnchorKind {
 
 /// A batch's commitment.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Anchor {
     /// What the batch holds.
     pub kind: AnchorKind,
@@ -57,6 +60,7 @@ pub struct Anchor {
 
 /// A device's enrolment by its controller.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Enrolment {
     /// The device's key K_DR.
     pub device: PublicKey,
@@ -90,6 +94,7 @@ impl PossessionClaim<'_> {
 
 /// What a transaction does. The order of the variants is the layout: append only.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
     /// Admins admit a node, controller or operator.
@@ -149,7 +154,51 @@ pub enum Action {
     Anchor(Anchor),
 }
 
+/// What kind of action it is. The numbers are those of the actions' encoding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+#[repr(u8)]
+pub enum ActionKind {
+    /// [`Action::Admit`].
+    Admit = 0,
+    /// [`Action::Revoke`].
+    Revoke = 1,
+    /// [`Action::SetAdmins`].
+    SetAdmins = 2,
+    /// [`Action::SetParameters`].
+    SetParameters = 3,
+    /// [`Action::Activate`].
+    Activate = 4,
+    /// [`Action::Enrol`].
+    Enrol = 5,
+    /// [`Action::RevokeDevice`].
+    RevokeDevice = 6,
+    /// [`Action::Succeed`].
+    Succeed = 7,
+    /// [`Action::Ready`].
+    Ready = 8,
+    /// [`Action::Anchor`].
+    Anchor = 9,
+}
+
 impl Action {
+    /// Which kind it is.
+    pub fn kind(&self) -> ActionKind {
+        match self {
+            Self::Admit { .. } => ActionKind::Admit,
+            Self::Revoke { .. } => ActionKind::Revoke,
+            Self::SetAdmins { .. } => ActionKind::SetAdmins,
+            Self::SetParameters { .. } => ActionKind::SetParameters,
+            Self::Activate { .. } => ActionKind::Activate,
+            Self::Enrol(_) => ActionKind::Enrol,
+            Self::RevokeDevice { .. } => ActionKind::RevokeDevice,
+            Self::Succeed { .. } => ActionKind::Succeed,
+            Self::Ready => ActionKind::Ready,
+            Self::Anchor(_) => ActionKind::Anchor,
+        }
+    }
+
     /// Whether only the admins may send it.
     pub fn is_admin(&self) -> bool {
         match self {
@@ -169,6 +218,7 @@ impl Action {
 
 /// The part of a transaction that approvals sign.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TransactionBody {
     /// Who sends it.
     pub sender: Sender,
@@ -180,6 +230,7 @@ pub struct TransactionBody {
 
 /// One signature under a transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Approval {
     /// The key that signed.
     pub key: PublicKey,
@@ -189,6 +240,7 @@ pub struct Approval {
 
 /// A transaction as it travels; unchecked.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Transaction {
     /// What is asked.
     pub body: TransactionBody,

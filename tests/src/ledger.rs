@@ -1,5 +1,6 @@
 //! The ledger of a node that does not run: `dronechain-node db`, copies, and damage.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -7,7 +8,7 @@ use std::process::{Command, Output};
 use dronechain_chain_spec::codec;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::wire::BatchBody;
-use rocksdb::{DB, IteratorMode, Options, WriteBatch};
+use rocksdb::{DB, Direction, IteratorMode, Options, WriteBatch};
 use serde_json::Value;
 
 use crate::cluster::Cluster;
@@ -77,13 +78,17 @@ pub fn files(ledger: &Path, part: &str) -> Vec<PathBuf> {
     found
 }
 
+/// Number of an anchor among the kinds of transactions.
+const ANCHOR: u8 = 9;
+
 /// Makes of a ledger what the version before would have written, format 2: bodies and leaves under the whole name of
-/// their batch.
+/// their batch; heights and kinds not found by, and of the sequences those of anchors alone.
 pub fn make_older(ledger: &Path) {
     let path = ledger.join("db");
     let options = Options::default();
     let columns = DB::list_cf(&options, &path).expect("a database");
     let mut db = DB::open_cf(&options, &path, columns).expect("opens");
+    db.create_cf("anchors", &options).expect("created");
     let mut batch = WriteBatch::default();
     {
         let [meta, bodies, leaves] =
@@ -104,11 +109,27 @@ pub fn make_older(ledger: &Path) {
             }
             batch.put_cf(bodies, name, codec::encode(&BatchBody(body)));
         }
+        let [anchors, sequences, kinds] =
+            ["anchors", "sequences", "kinds"].map(|name| db.cf_handle(name).expect("a column family"));
+        let are_anchors: BTreeSet<_> = db
+            .iterator_cf(kinds, IteratorMode::From(&[ANCHOR], Direction::Forward))
+            .map(|row| row.expect("a row").0[1..].to_vec())
+            .collect();
+        for row in db.iterator_cf(sequences, IteratorMode::Start) {
+            let (key, value) = row.expect("a row");
+            // Encodings are little-endian, keys big-endian.
+            let place = [value[..8].iter().rev(), value[8..].iter().rev()].into_iter().flatten();
+            if are_anchors.contains(&place.copied().collect::<Vec<_>>()) {
+                batch.put_cf(anchors, key, value);
+            }
+        }
         batch.put_cf(meta, b"format", 2_u32.to_be_bytes());
         batch.delete_cf(meta, b"next-batch");
     }
     db.write(batch).expect("written");
-    db.drop_cf("batches").expect("dropped");
+    for name in ["batches", "heights", "sequences", "kinds"] {
+        db.drop_cf(name).expect("dropped");
+    }
     let marker = ledger.join("CHAIN");
     let text = fs::read_to_string(&marker).expect("a marker");
     assert!(text.starts_with("dronechain store 3\n"), "{text}");

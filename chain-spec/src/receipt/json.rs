@@ -68,8 +68,9 @@ pub(super) mod path_json {
     use super::{Hash256, PATH_MAX, Path, Step};
 
     #[derive(Serialize, Deserialize)]
+    #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
     #[serde(rename_all = "lowercase", deny_unknown_fields)]
-    enum Item {
+    pub(in crate::receipt) enum Item {
         Left(Hash256),
         Right(Hash256),
     }

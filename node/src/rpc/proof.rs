@@ -13,12 +13,13 @@ use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::merkle::Tree;
 use dronechain_chain_spec::receipt::{AnchorProof, Authority, EntryProof};
 use dronechain_chain_spec::registry::{Registry, Roll};
-use dronechain_chain_spec::transaction::{Sender, Transaction};
+use dronechain_chain_spec::transaction::{Action, Sender, Transaction};
 
 use super::api::{Api, BlockParts};
 use super::error::ApiError;
 use super::limits::{MOVED_PAUSE, MOVED_TRIES_MAX};
 use crate::core::view::{View as _, ViewError};
+use crate::store::SequencePlace;
 
 /// An anchor on the active chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub(super) struct Anchored {
 
 impl Api {
     /// The proof of the anchor at `sequence` of `sender`, with the registry path of `device` if one
-    /// is named; none if the anchor is not on the active chain. Blocks.
+    /// is named; none if no anchor of that sequence is on the active chain. Blocks.
     pub(super) fn anchored(
         &self,
         sender: PublicKey,
@@ -39,9 +40,12 @@ impl Api {
         device: Option<PublicKey>,
     ) -> Result<Option<Anchored>, ApiError> {
         for _ in 0..MOVED_TRIES_MAX {
-            let Some(place) = self.rpc.store.anchor_place(Sender::Key(sender), sequence)? else {
+            let Some(place) = self.rpc.store.sequence_place(Sender::Key(sender), sequence)? else {
                 return Ok(None);
             };
+            if !self.is_anchor(place)? {
+                return Ok(None);
+            }
             let anchored = self.prove(sender, sequence, place.height, place.position, device)?;
             if anchored.is_some() {
                 return Ok(anchored);
@@ -63,6 +67,14 @@ impl Api {
             thread::sleep(MOVED_PAUSE);
         }
         Err(ApiError::TipMoved)
+    }
+
+    /// Whether an anchor stands at a place; if nothing does any more, that shows later.
+    fn is_anchor(&self, place: SequencePlace) -> Result<bool, ViewError> {
+        let Some(block) = self.rpc.store.active(place.height)? else { return Ok(true) };
+        let parts = self.block_parts(&block)?;
+        let transaction = parts.as_ref().and_then(|parts| parts.transactions.get(place.position as usize));
+        Ok(transaction.is_none_or(|transaction| matches!(transaction.body.action, Action::Anchor(_))))
     }
 
     /// None if the chain, or the tip published, is no longer that of the place.

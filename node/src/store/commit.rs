@@ -5,13 +5,13 @@ use std::sync::{MutexGuard, PoisonError};
 
 use dronechain_chain_spec::codec;
 use dronechain_chain_spec::hash::Hash256;
-use dronechain_chain_spec::transaction::{Action, Anchor, Sender, Transaction};
+use dronechain_chain_spec::transaction::Action;
 use rocksdb::{ColumnFamily, WriteBatch, WriteOptions};
 
 use super::folder::Counter;
 use super::keys::{self, Column, meta};
 use super::rows::BodyRow;
-use super::{AnchorPlace, Store, StoreError, TxPlace};
+use super::{SequencePlace, Store, StoreError, TxPlace};
 use crate::core::view::{BatchId, Changes, Moved, StateChanges};
 use crate::failpoint::{self, Failpoint};
 
@@ -91,6 +91,7 @@ impl Batch<'_> {
     fn chain(&mut self, changes: &Changes) {
         for (hash, header) in &changes.headers {
             self.put(Column::Headers, hash.0, codec::encode(header));
+            self.put(Column::Heights, keys::height(header.signed.header.height, hash), []);
         }
         for (hash, transactions) in &changes.blocks {
             self.put(Column::Blocks, hash.0, codec::encode(transactions));
@@ -195,37 +196,36 @@ impl Batch<'_> {
     }
 
     fn disconnect(&mut self, block: &Moved) {
-        for transaction in &block.transactions {
+        for (position, transaction) in (0_u32..).zip(&block.transactions) {
+            let body = &transaction.body;
             self.delete(Column::Transactions, transaction.txid().0);
-            if let Some((sender, sequence, anchor)) = anchored(transaction) {
-                self.delete(Column::Anchors, keys::sequence(sender, sequence));
-                self.delete(Column::Roots, keys::root(&anchor.root, sender, sequence));
+            self.delete(Column::Sequences, keys::sequence(body.sender, body.sequence));
+            self.delete(Column::Kinds, keys::kind(body.action.kind(), block.height, position));
+            if let Action::Anchor(anchor) = &body.action {
+                self.delete(Column::Roots, keys::root(&anchor.root, body.sender, body.sequence));
             }
         }
     }
 
-    fn connect(&mut self, block: &Moved) {
+    /// What is found by a block's transactions, and what they did.
+    pub(super) fn connect(&mut self, block: &Moved) {
         let Moved { hash, height, transactions, outcomes } = block;
         for (position, transaction) in (0_u32..).zip(transactions) {
+            let body = &transaction.body;
             let place = TxPlace { height: *height, block: *hash, position };
             self.put(Column::Transactions, transaction.txid().0, codec::encode(&place));
-            if let Some((sender, sequence, anchor)) = anchored(transaction) {
-                let place = AnchorPlace { height: *height, position };
-                self.put(Column::Anchors, keys::sequence(sender, sequence), codec::encode(&place));
+            let place = SequencePlace { height: *height, position };
+            self.put(Column::Sequences, keys::sequence(body.sender, body.sequence), codec::encode(&place));
+            self.put(Column::Kinds, keys::kind(body.action.kind(), *height, position), []);
+            match &body.action {
                 // The zero root of a heartbeat leads nowhere.
-                if anchor.root != Hash256::ZERO {
-                    let key = keys::root(&anchor.root, sender, sequence);
+                Action::Anchor(anchor) if anchor.root != Hash256::ZERO => {
+                    let key = keys::root(&anchor.root, body.sender, body.sequence);
                     self.put(Column::Roots, key, height.to_be_bytes());
                 }
+                _ => {}
             }
         }
         self.put(Column::Outcomes, hash.0, codec::encode(outcomes));
-    }
-}
-
-fn anchored(transaction: &Transaction) -> Option<(Sender, u64, &Anchor)> {
-    match &transaction.body.action {
-        Action::Anchor(anchor) => Some((transaction.body.sender, transaction.body.sequence, anchor)),
-        _ => None,
     }
 }

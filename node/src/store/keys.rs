@@ -6,7 +6,7 @@
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::registry::{Place, Roll};
-use dronechain_chain_spec::transaction::Sender;
+use dronechain_chain_spec::transaction::{ActionKind, Sender};
 
 use crate::core::view::{BatchId, Conflict};
 
@@ -20,6 +20,8 @@ pub(super) enum Column {
     Meta,
     /// Block hash -> `StoredHeader`.
     Headers,
+    /// Height ++ block hash -> nothing, of every header.
+    Heights,
     /// Height -> block hash (32 bytes).
     Active,
     /// Block hash -> `TransactionList`.
@@ -46,8 +48,10 @@ pub(super) enum Column {
     PoolIds,
     /// Txid -> `TxPlace`, on the active chain.
     Transactions,
-    /// Sender ++ sequence -> `AnchorPlace`, on the active chain.
-    Anchors,
+    /// Sender ++ sequence -> `SequencePlace`, on the active chain.
+    Sequences,
+    /// `ActionKind` (1 byte) ++ height ++ position -> nothing, on the active chain.
+    Kinds,
     /// First [`LEAF_PREFIX`] bytes of the leaf ++ number of the batch ++ index of the leaf -> nothing. One row a
     /// record, so it is short; whether it is this leaf, the batch says.
     Leaves,
@@ -61,9 +65,10 @@ pub(super) enum Column {
 
 impl Column {
     /// All of them.
-    pub(super) const ALL: [Self; 20] = [
+    pub(super) const ALL: [Self; 22] = [
         Self::Meta,
         Self::Headers,
+        Self::Heights,
         Self::Active,
         Self::Blocks,
         Self::Undos,
@@ -77,7 +82,8 @@ impl Column {
         Self::Pool,
         Self::PoolIds,
         Self::Transactions,
-        Self::Anchors,
+        Self::Sequences,
+        Self::Kinds,
         Self::Leaves,
         Self::Roots,
         Self::Evidence,
@@ -89,6 +95,7 @@ impl Column {
         match self {
             Self::Meta => "meta",
             Self::Headers => "headers",
+            Self::Heights => "heights",
             Self::Active => "active",
             Self::Blocks => "blocks",
             Self::Undos => "undos",
@@ -102,7 +109,8 @@ impl Column {
             Self::Pool => "pool",
             Self::PoolIds => "pool_ids",
             Self::Transactions => "transactions",
-            Self::Anchors => "anchors",
+            Self::Sequences => "sequences",
+            Self::Kinds => "kinds",
             Self::Leaves => "leaves",
             Self::Roots => "roots",
             Self::Evidence => "evidence",
@@ -139,6 +147,28 @@ pub(super) fn active(height: u64) -> [u8; 8] {
     height.to_be_bytes()
 }
 
+/// Key of [`Column::Heights`]; the height alone is a prefix.
+pub(super) fn height(height: u64, block: &Hash256) -> [u8; 40] {
+    join(&[&height.to_be_bytes(), &block.0])
+}
+
+/// Reads what [`height`] wrote.
+pub(super) fn parse_height(bytes: &[u8]) -> Option<(u64, Hash256)> {
+    let (height, block) = bytes.split_first_chunk()?;
+    Some((u64::from_be_bytes(*height), Hash256(block.try_into().ok()?)))
+}
+
+/// Key of [`Column::Kinds`].
+pub(super) fn kind(kind: ActionKind, height: u64, position: u32) -> [u8; 13] {
+    join(&[&[kind as u8], &height.to_be_bytes(), &position.to_be_bytes()])
+}
+
+/// Reads height and position of what [`kind`] wrote.
+pub(super) fn parse_kind(bytes: &[u8]) -> Option<(u64, u32)> {
+    let (height, position) = bytes.get(1..)?.split_first_chunk()?;
+    Some((u64::from_be_bytes(*height), u32::from_be_bytes(position.try_into().ok()?)))
+}
+
 /// Key of [`Column::History`].
 pub(super) fn history(level: u8, position: u64) -> [u8; 9] {
     join(&[&[level], &position.to_be_bytes()])
@@ -157,7 +187,7 @@ pub(super) fn account(place: Place) -> [u8; 5] {
     join(&[&roll(place.roll), &place.index.to_be_bytes()])
 }
 
-/// A sender's prefix in [`Column::Pool`] and [`Column::Anchors`].
+/// A sender's prefix in [`Column::Pool`] and [`Column::Sequences`].
 pub(super) fn sender(sender: Sender) -> [u8; SENDER_LEN] {
     match sender {
         Sender::Admins => join(&[&[0], &[0; 32]]),
@@ -165,7 +195,7 @@ pub(super) fn sender(sender: Sender) -> [u8; SENDER_LEN] {
     }
 }
 
-/// Key of [`Column::Pool`] and [`Column::Anchors`].
+/// Key of [`Column::Pool`] and [`Column::Sequences`].
 pub(super) fn sequence(by: Sender, sequence: u64) -> [u8; SENDER_LEN + 8] {
     join(&[&sender(by), &sequence.to_be_bytes()])
 }

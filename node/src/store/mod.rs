@@ -49,7 +49,7 @@ pub use self::open::genesis;
 pub use self::read::{LEAF_PLACES_MAX, ROOT_ANCHORS_MAX, Sequences};
 pub use self::recover::{Recovery, recover};
 pub use self::reindex::{Left, reindex};
-pub use self::rows::{AnchorPlace, TxPlace};
+pub use self::rows::{SequencePlace, TxPlace};
 pub use self::scrub::scrub;
 pub use self::settings::Options;
 pub use self::transfer::{export, import};

@@ -13,13 +13,13 @@ use dronechain_chain_spec::link::Link;
 use dronechain_chain_spec::registry::{Account, Place};
 use dronechain_chain_spec::roster::Roster;
 use dronechain_chain_spec::state::{Admins, Outcome, Undo};
-use dronechain_chain_spec::transaction::{Sender, Transaction};
+use dronechain_chain_spec::transaction::{ActionKind, Sender, Transaction};
 use dronechain_chain_spec::wire::BatchBody;
 use rocksdb::{DBPinnableSlice, IteratorMode, PrefixRange, ReadOptions};
 
 use super::keys::{self, Column, meta};
 use super::rows::{BodyRow, OutcomeList, ShownList, TransactionList};
-use super::{AnchorPlace, Store, TxPlace};
+use super::{SequencePlace, Store, TxPlace};
 use crate::core::view::{BatchId, Conflict, Rival, StoredHeader, View, ViewError};
 
 /// Batches that [`Store::anchors_of_leaf`] tells of.
@@ -167,9 +167,55 @@ impl Store {
         self.row(Column::Transactions, &txid.0)
     }
 
-    /// Where an anchor stands on the active chain.
-    pub fn anchor_place(&self, sender: Sender, sequence: u64) -> Result<Option<AnchorPlace>, ViewError> {
-        self.row(Column::Anchors, &keys::sequence(sender, sequence))
+    /// Where a sender's transaction stands on the active chain.
+    pub fn sequence_place(&self, sender: Sender, sequence: u64) -> Result<Option<SequencePlace>, ViewError> {
+        self.row(Column::Sequences, &keys::sequence(sender, sequence))
+    }
+
+    /// Headers of a height and below, from the highest on and of each height by hash, at most `limit`.
+    pub fn headers_down(&self, height: u64, limit: usize) -> Result<Vec<(u64, Hash256)>, ViewError> {
+        let end =
+            height.checked_add(1).map_or_else(|| vec![u8::MAX; 9], |above| above.to_be_bytes().to_vec());
+        let mut found = Vec::new();
+        self.each_in(Column::Heights, (&[], &end), IteratorMode::End, |key, _| {
+            found.push(keys::parse_height(key).ok_or("key")?);
+            Ok(found.len() < limit)
+        })?;
+        Ok(found)
+    }
+
+    /// The sequences of a sender on the active chain from `from` on, and their places, at most `limit`.
+    pub fn sequences_from(
+        &self,
+        sender: Sender,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, SequencePlace)>, ViewError> {
+        let mut found = Vec::new();
+        let (first, end) = (keys::sequence(sender, from), keys::sequence(sender, u64::MAX));
+        self.each_in(Column::Sequences, (&first, &end), IteratorMode::Start, |key, value| {
+            let (_, sequence) = keys::parse_sequence(key).ok_or("key")?;
+            found.push((sequence, codec::decode(value).map_err(|_| "value")?));
+            Ok(found.len() < limit)
+        })?;
+        Ok(found)
+    }
+
+    /// The places of an action's kind on the active chain below `before`, the latest first, at most `limit`.
+    pub fn kind_down(
+        &self,
+        kind: ActionKind,
+        before: SequencePlace,
+        limit: usize,
+    ) -> Result<Vec<SequencePlace>, ViewError> {
+        let mut found = Vec::new();
+        let (first, end) = (keys::kind(kind, 0, 0), keys::kind(kind, before.height, before.position));
+        self.each_in(Column::Kinds, (&first, &end), IteratorMode::End, |key, _| {
+            let (height, position) = keys::parse_kind(key).ok_or("key")?;
+            found.push(SequencePlace { height, position });
+            Ok(found.len() < limit)
+        })?;
+        Ok(found)
     }
 
     /// The stored batches that hold a leaf, and the index of the leaf; at most [`LEAF_PLACES_MAX`], those
@@ -311,14 +357,37 @@ impl Store {
         &self,
         column: Column,
         prefix: &[u8],
-        mut take: impl FnMut(&[u8], &[u8]) -> Result<bool, String>,
+        take: impl FnMut(&[u8], &[u8]) -> Result<bool, String>,
     ) -> Result<(), ViewError> {
         let mut range = ReadOptions::default();
         range.set_iterate_range(PrefixRange(prefix));
         // Filters by prefix may be used where there are some.
         range.set_prefix_same_as_start(!prefix.is_empty());
         range.set_total_order_seek(prefix.is_empty());
-        for row in self.db.iterator_cf_opt(self.family(column), range, IteratorMode::Start) {
+        self.scan(column, range, IteratorMode::Start, take)
+    }
+
+    /// The same for keys from `first` on and below `end`, upwards or downwards.
+    fn each_in(
+        &self,
+        column: Column,
+        (first, end): (&[u8], &[u8]),
+        mode: IteratorMode<'_>,
+        take: impl FnMut(&[u8], &[u8]) -> Result<bool, String>,
+    ) -> Result<(), ViewError> {
+        let mut range = ReadOptions::default();
+        range.set_iterate_range(first..end);
+        self.scan(column, range, mode, take)
+    }
+
+    fn scan(
+        &self,
+        column: Column,
+        range: ReadOptions,
+        mode: IteratorMode<'_>,
+        mut take: impl FnMut(&[u8], &[u8]) -> Result<bool, String>,
+    ) -> Result<(), ViewError> {
+        for row in self.db.iterator_cf_opt(self.family(column), range, mode) {
             let (key, value) = row.map_err(|error| self.bad(column, error))?;
             if !take(&key, &value).map_err(|reason| self.bad(column, reason))? {
                 break;

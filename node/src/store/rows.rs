@@ -25,16 +25,16 @@ impl Canonical for TxPlace {
     const MAX: usize = 8 + 32 + 4;
 }
 
-/// Where an anchor stands on the active chain.
+/// Where a sender's transaction stands on the active chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
-pub struct AnchorPlace {
+pub struct SequencePlace {
     /// Height of its block.
     pub height: u64,
     /// Its index in the block, from 0.
     pub position: u32,
 }
 
-impl Canonical for AnchorPlace {
+impl Canonical for SequencePlace {
     const MAX: usize = 8 + 4;
 }
 

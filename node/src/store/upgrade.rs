@@ -2,12 +2,15 @@
 //! in one step. The old one is whole until then, and needs as much room again.
 //!
 //! Format 2 kept batch bodies under root ++ leaf count, and a row per leaf that named the batch in full; format 3
-//! calls a batch by its number. All other rows are the same.
+//! calls a batch by its number. Headers are found by height, and transactions by sender and by kind, since format 3.
+//! All other rows are the same.
 
+use std::fmt::Display;
 use std::fs;
 use std::path::Path;
 
-use dronechain_chain_spec::codec;
+use dronechain_chain_spec::codec::{self, Canonical};
+use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::spec::ChainSpec;
 use dronechain_chain_spec::wire::BatchBody;
 use rocksdb::{DB, IteratorMode, ReadOptions};
@@ -15,14 +18,26 @@ use rocksdb::{DB, IteratorMode, ReadOptions};
 use super::care::{self, CareError, Standing};
 use super::commit::Batch;
 use super::folder::{self, Counter, Marker, Progress};
-use super::keys::{Column, FORMAT, meta};
+use super::keys::{self, Column, FORMAT, meta};
 use super::open::{database_at, same_network, whole};
+use super::rows::{OutcomeList, TransactionList};
 use super::{Options, Store, StoreError, backup, check, settings, state_digest};
 use crate::core::event::CheckedBody;
+use crate::core::view::{Moved, StoredHeader};
 use crate::failpoint::{self, Failpoint};
 
 /// The one format that is converted.
 const BEFORE: u32 = 2;
+/// What is made of other rows. In the old one it is not there, or another.
+const MADE: [Column; 7] = [
+    Column::Batches,
+    Column::Leaves,
+    Column::Heights,
+    Column::Sequences,
+    Column::Kinds,
+    Column::Transactions,
+    Column::Roots,
+];
 /// Bytes of rows that are written together.
 const GROUP_BYTES: usize = 4 << 20;
 
@@ -79,7 +94,7 @@ struct Old<'a> {
 impl<'a> Old<'a> {
     fn open(path: &'a Path, options: &Options) -> Result<Self, StoreError> {
         let all = settings::columns(options).into_iter();
-        let there = all.filter(|column| column.name() != Column::Batches.name());
+        let there = all.filter(|column| MADE.iter().all(|made| made.name() != column.name()));
         let settings = settings::database(options, false);
         let db = DB::open_cf_descriptors_read_only(&settings, folder::database(path), there, false);
         db.map(|db| Self { db, path }).map_err(|error| StoreError::database(path, &error))
@@ -101,6 +116,35 @@ impl<'a> Old<'a> {
     }
 }
 
+impl Old<'_> {
+    /// A block of the active chain by its row there; none for genesis, which has no outcomes.
+    fn moved(&self, height: &[u8], hash: &[u8]) -> Result<Option<Moved>, StoreError> {
+        let height = height.try_into().map(u64::from_be_bytes).map_err(|error| self.corrupt(error))?;
+        let missing = || self.corrupt(format!("block {height} is not whole"));
+        let TransactionList(transactions) =
+            self.decoded(&self.row(Column::Blocks, hash)?.ok_or_else(missing)?)?;
+        let Some(outcomes) = self.row(Column::Outcomes, hash)? else {
+            return if transactions.is_empty() { Ok(None) } else { Err(missing()) };
+        };
+        let OutcomeList(outcomes) = self.decoded(&outcomes)?;
+        let hash = Hash256(hash.try_into().map_err(|error| self.corrupt(error))?);
+        Ok(Some(Moved { hash, height, transactions, outcomes }))
+    }
+
+    fn row(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let family = self.db.cf_handle(column.name()).expect("opened above");
+        self.db.get_cf(family, key).map_err(|error| StoreError::database(self.path, &error))
+    }
+
+    fn decoded<T: Canonical>(&self, value: &[u8]) -> Result<T, StoreError> {
+        codec::decode(value).map_err(|error| self.corrupt(error))
+    }
+
+    fn corrupt(&self, reason: impl Display) -> StoreError {
+        StoreError::corrupt(self.path, format!("{reason}"))
+    }
+}
+
 impl Store {
     /// A store of this format in the folder `staged`, with all that the old one holds.
     fn filled_from(
@@ -117,21 +161,32 @@ impl Store {
         let mut group = Group { store: &store, rows: store.batch(), bytes: 0 };
         for column in Column::ALL {
             match column {
-                // Made of the bodies.
-                Column::Batches | Column::Leaves => {}
+                column if MADE.contains(&column) => {}
                 Column::Bodies => {
                     let mut number = 0;
                     old.each(column, |_, value| {
-                        let BatchBody(leaves) = codec::decode(value)
-                            .map_err(|error| StoreError::corrupt(old.path, error.to_string()))?;
-                        let body = CheckedBody::of(leaves)
-                            .map_err(|error| StoreError::corrupt(old.path, error.to_string()))?;
+                        let BatchBody(leaves) = old.decoded(value)?;
+                        let body = CheckedBody::of(leaves).map_err(|error| old.corrupt(error))?;
                         group.rows.body(number, &body.id(), body.leaves());
                         number += 1;
                         group.grown(2 * value.len())
                     })?;
                     group.rows.put(Column::Meta, meta::NEXT_BATCH, number.to_be_bytes());
                 }
+                Column::Headers => old.each(column, |key, value| {
+                    let stored: StoredHeader = old.decoded(value)?;
+                    let header = &stored.signed.header;
+                    group.rows.put(Column::Heights, keys::height(header.height, &header.hash()), []);
+                    group.rows.put(column, key, value);
+                    group.grown(key.len() + value.len())
+                })?,
+                Column::Active => old.each(column, |key, value| {
+                    group.rows.put(column, key, value);
+                    if let Some(block) = old.moved(key, value)? {
+                        group.rows.connect(&block);
+                    }
+                    group.grown(1024)
+                })?,
                 _ => old.each(column, |key, value| {
                     group.rows.put(column, key, value);
                     group.grown(key.len() + value.len())

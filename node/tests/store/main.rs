@@ -47,9 +47,9 @@ fn commit_is_read_back_with_its_indexes_after_reopening() {
     assert_eq!(store.undo(&hash), Ok(Some(second.undo)));
     let place = store.transaction_place(&transactions[0].txid()).expect("reads").expect("is there");
     assert_eq!((place.height, place.block, place.position), (height, hash, 0));
-    let place = store.anchor_place(sender, 0).expect("reads").expect("is there");
+    let place = store.sequence_place(sender, 0).expect("reads").expect("is there");
     assert_eq!((place.height, place.position), (height, 0));
-    assert_eq!(store.anchor_place(sender, 1), Ok(None));
+    assert_eq!(store.sequence_place(sender, 1), Ok(None));
     assert_eq!(store.anchors_of_leaf(&leaves(5)[3]), Ok(vec![(batch, 3)]));
     assert_eq!(store.anchors_of_root(&root), Ok(vec![(sender, 0, height)]));
     assert_eq!((store.has_body(&batch), store.body(&batch)), (Ok(true), Ok(Some(leaves(5)))));
@@ -130,7 +130,7 @@ fn disconnected_block_leaves_the_indexes_and_keeps_its_data() {
     assert_eq!(store.transaction_place(&second.moved.transactions[0].txid()), Ok(None));
     assert_eq!(store.anchors_of_root(&merkle::root(&leaves(5))), Ok(Vec::new()));
     assert_eq!(store.anchors_of_root(&merkle::root(&leaves(7))), Ok(vec![(sender, 0, 2)]));
-    assert!(store.anchor_place(sender, 0).expect("reads").is_some());
+    assert!(store.sequence_place(sender, 0).expect("reads").is_some());
     assert_eq!(store.transactions(&hash), Ok(Some(second.moved.transactions.clone())));
     assert_eq!(store.body(&batch(5)), Ok(Some(leaves(5))));
     drop(store);
@@ -145,7 +145,7 @@ fn lower_tip_after_a_disconnect_alone() {
     let parent = store.header(&second.undo_parent()).expect("reads").expect("is there").signed.header;
     store.commit(&chain.shrink(&second, parent.clone())).expect("commits");
     assert_eq!((store.active(2), store.tip()), (Ok(None), Ok((parent.hash(), 1))));
-    assert_eq!(store.anchor_place(Sender::Key(PublicKey::of(&key(20))), 0), Ok(None));
+    assert_eq!(store.sequence_place(Sender::Key(PublicKey::of(&key(20))), 0), Ok(None));
     drop(store);
     let (_, loaded) = open(folder.path()).expect("opens");
     assert!(same(&loaded.state, &chain.state));

@@ -111,7 +111,7 @@ fn find(api: &Api, hash: &Hash256, height_max: u64) -> Result<Option<Place>, Api
         if height > height_max {
             continue;
         }
-        let Some(at) = store.anchor_place(Sender::Key(sender), sequence)? else { continue };
+        let Some(at) = store.sequence_place(Sender::Key(sender), sequence)? else { continue };
         let Some(block) = store.active(height)? else { continue };
         let Some(parts) = api.block_parts(&block)? else { continue };
         // An anchor may name the batch's root with another number of leaves.

@@ -13,7 +13,7 @@ use super::rows::read;
 use crate::core::view::{BatchId, Connected, Stage, View as _};
 use crate::store::keys::{self, Column, meta};
 use crate::store::rows::ShownList;
-use crate::store::{AnchorPlace, TxPlace};
+use crate::store::{SequencePlace, TxPlace};
 
 /// The state on the way, and what the indexes must hold up to here.
 struct Walk {
@@ -50,9 +50,10 @@ impl Checker<'_> {
             self.fault(Column::Meta, meta::TIP, format!("the active chain ends at {}", walk.last));
         }
         self.counted(Column::Active, height + 1);
-        let (transactions, anchors) = (self.report.counts.transactions, self.report.counts.anchors);
+        let transactions = self.report.counts.transactions;
         self.counted(Column::Transactions, transactions);
-        self.counted(Column::Anchors, anchors);
+        self.counted(Column::Sequences, transactions);
+        self.counted(Column::Kinds, transactions);
         self.counted(Column::Roots, walk.roots);
         self.state(&walk.state);
     }
@@ -136,14 +137,18 @@ impl Checker<'_> {
         if read(store.transaction_place(&txid))? != Some(place) {
             self.fault(Column::Transactions, &txid.0, format!("not at its place in block {}", place.height));
         }
-        let Action::Anchor(anchor) = &transaction.body.action else { return Ok(()) };
         let (sender, sequence) = (transaction.body.sender, transaction.body.sequence);
-        self.report.counts.anchors += 1;
         let TxPlace { height, position, .. } = place;
-        if read(store.anchor_place(sender, sequence))? != Some(AnchorPlace { height, position }) {
+        if read(store.sequence_place(sender, sequence))? != Some(SequencePlace { height, position }) {
             let key = keys::sequence(sender, sequence);
-            self.fault(Column::Anchors, &key, format!("not at its place in block {height}"));
+            self.fault(Column::Sequences, &key, format!("not at its place in block {height}"));
         }
+        let key = keys::kind(transaction.body.action.kind(), height, position);
+        if read(store.bytes(Column::Kinds, &key))?.is_none() {
+            self.fault(Column::Kinds, &key, "a transaction of that kind is not told");
+        }
+        let Action::Anchor(anchor) = &transaction.body.action else { return Ok(()) };
+        self.report.counts.anchors += 1;
         if anchor.root != Hash256::ZERO {
             let batch = BatchId { root: anchor.root, leaf_count: anchor.leaf_count };
             // One that cannot be read is a fault of its own.

@@ -26,6 +26,10 @@ impl Checker<'_> {
             checker.report.counts.headers += 1;
             let (hash, stored) = header(key, value)?;
             let store = checker.store;
+            let height = keys::height(stored.signed.header.height, &hash);
+            if read(store.bytes(Column::Heights, &height))?.is_none() {
+                checker.fault(Column::Heights, &height, "a header of that height is not told");
+            }
             stage(store, &hash, &stored)?;
             if hash == network.chain_id {
                 return Ok(());
@@ -34,6 +38,8 @@ impl Checker<'_> {
             let is_active = read(store.active(stored.signed.header.height))? == Some(hash);
             if is_active { Ok(()) } else { signed(stored.signed, &network) }
         });
+        let headers = self.report.counts.headers;
+        self.counted(Column::Heights, headers);
     }
 
     /// Each block's transactions against its header.
