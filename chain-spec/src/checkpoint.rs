@@ -96,6 +96,11 @@ impl Checkpoint {
         self.link.header.header.height
     }
 
+    /// Hash of its block.
+    pub fn block(&self) -> Hash256 {
+        self.link.header.header.hash()
+    }
+
     /// That it is the one trusted, and of one piece.
     pub fn check(self, trusted: Hash256) -> Result<TrustedCheckpoint, CheckpointError> {
         let id = self.id();
@@ -126,6 +131,11 @@ pub struct TrustedCheckpoint {
 }
 
 impl TrustedCheckpoint {
+    /// The network, by the hash of its genesis block.
+    pub fn chain_id(&self) -> Hash256 {
+        self.checkpoint.spec.genesis().hash()
+    }
+
     /// The checkpoint.
     pub fn get(&self) -> &Checkpoint {
         &self.checkpoint

@@ -113,14 +113,20 @@ impl ClientBuilder {
             .map_err(|error| OpenError::Folder { path: folder.clone(), source: error })?;
         let path = folder.join(HEADERS);
         let trusted = self.checkpoint.as_ref().map(TrustedCheckpoint::id);
-        let headers = match (Headers::reopen(&path, self.network, trusted)?, self.checkpoint) {
-            (Some(headers), _) => headers,
-            (None, Some(checkpoint)) => Headers::begin(&path, checkpoint)?,
-            (None, None) => {
-                let spec = nodes.ask(|node| async move { node.spec().await }).await?;
-                Headers::open(&path, self.network, spec)?
-            }
-        };
+        let of_checkpoint = self.checkpoint.as_ref().map(TrustedCheckpoint::chain_id);
+        let headers =
+            match (Headers::reopen(&path, self.network.or(of_checkpoint), trusted)?, self.checkpoint) {
+                (Some(headers), Some(checkpoint)) => {
+                    headers.holds(&checkpoint)?;
+                    headers
+                }
+                (Some(headers), None) => headers,
+                (None, Some(checkpoint)) => Headers::begin(&path, checkpoint)?,
+                (None, None) => {
+                    let spec = nodes.ask(|node| async move { node.spec().await }).await?;
+                    Headers::open(&path, self.network, spec)?
+                }
+            };
         let chain_id = headers.chain().chain_id();
         let nodes = Arc::new(nodes.of_network(chain_id));
         let light = LightClient::start(headers, Arc::clone(&nodes));

@@ -79,6 +79,14 @@ impl ClientError {
         }
     }
 
+    /// The ledger's rule that refused, if one did.
+    pub fn rule(&self) -> Option<&str> {
+        match self {
+            Self::Refused { rule, .. } => rule.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Whether the node refused with this name, e.g. `sequence-taken`.
     pub fn is_refusal(&self, wanted: &str) -> bool {
         matches!(self, Self::Refused { name, .. } if name == wanted)

@@ -37,6 +37,10 @@ pub struct Events {
     interest: Interest,
     cursor: Option<Cursor>,
     stream: Option<EventStream>,
+    /// Whether the stream told anything.
+    has_told: bool,
+    /// Nodes in a row that refused.
+    refusals: usize,
     pause: Pause,
 }
 
@@ -54,7 +58,7 @@ impl Events {
             return Err(ClientError::BadUrl { url: String::new(), reason: "no node is configured".into() });
         }
         let (expected, stream, pause) = (None, None, Pause::new());
-        Ok(Self { nodes, at: 0, expected, interest, cursor, stream, pause })
+        Ok(Self { nodes, at: 0, expected, interest, cursor, stream, has_told: false, refusals: 0, pause })
     }
 
     /// The same from nodes of the network `chain_id` only.
@@ -77,11 +81,27 @@ impl Events {
             match self.attempt().await {
                 Ok(Some(event)) => {
                     self.pause.reset();
+                    (self.has_told, self.refusals) = (true, 0);
                     return Ok(event);
                 }
-                // A node that ends a stream in order takes the next one.
-                Ok(None) => self.stream = None,
-                Err(error) if is_final(&error) => return Err(error),
+                // A node that ends a stream in order takes the next one, unless it told nothing.
+                Ok(None) => {
+                    self.stream = None;
+                    if !std::mem::take(&mut self.has_told) {
+                        self.at = (self.at + 1) % self.nodes.len();
+                    }
+                }
+                // What one node refuses another may not.
+                Err(error) if is_final(&error) && self.refusals + 1 >= self.nodes.len() => {
+                    self.refusals = 0;
+                    return Err(error);
+                }
+                Err(error) if is_final(&error) => {
+                    self.refusals += 1;
+                    self.stream = None;
+                    self.at = (self.at + 1) % self.nodes.len();
+                    continue;
+                }
                 Err(error) => {
                     tracing::debug!(%error, "the events go on at the next node");
                     self.stream = None;

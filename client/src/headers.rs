@@ -125,6 +125,22 @@ pub enum HeadersError {
 }
 
 impl Headers {
+    /// That the chain is the one of a trusted checkpoint, as far as it reaches.
+    ///
+    /// # Errors
+    /// [`HeadersError::OtherCheckpoint`] with the file's name.
+    pub(crate) fn holds(&self, checkpoint: &TrustedCheckpoint) -> Result<(), HeadersError> {
+        let (chain, height) = (self.chain(), checkpoint.get().height());
+        let wanted = checkpoint.get().block();
+        match chain.hash(height) {
+            Some(found) if found != wanted => {
+                let node = self.file.path().display().to_string();
+                Err(HeadersError::OtherCheckpoint { node, height })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Opens the file at `path`, or makes it with the genesis block of `spec` alone. With `expected`
     /// only that network is accepted; a file must be of the spec's network in any case.
     ///

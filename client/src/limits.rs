@@ -87,3 +87,7 @@ pub const SIGNERS_KEPT: usize = 16;
 pub const ANCHORS_KEPT: usize = 4;
 /// Threads that verify a folder.
 pub const VERIFY_THREADS_MAX: usize = 64;
+
+/// Sequences and numbers of that kind above this are nobody's: a key that anchored each millisecond would not get there in
+/// a hundred thousand years.
+pub const SEQUENCE_MAX: u64 = 1 << 52;

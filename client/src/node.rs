@@ -17,9 +17,12 @@ use dronechain_chain_spec::receipt::{Authority, Receipt};
 use dronechain_chain_spec::spec::ChainSpec;
 use dronechain_chain_spec::transaction::{Anchor, Sender, Transaction};
 use dronechain_chain_spec::wire::{BatchBody, Submission};
+use serde::Deserialize;
 
 use crate::error::ClientError;
-use crate::limits::{ANSWER_TIMEOUT, HEADERS_PER_REQUEST, JSON_BYTES_MAX, OCTETS_MAX, TIP_WAIT_MAX};
+use crate::limits::{
+    ANSWER_TIMEOUT, HEADERS_PER_REQUEST, JSON_BYTES_MAX, OCTETS_MAX, SEQUENCE_MAX, TIP_WAIT_MAX,
+};
 
 pub use answers::{AccountView, AnchorStatus, Sequences, State, Status, Submitted, Tip, TransactionStatus};
 use answers::{BlockAnswer, SpecAnswer};
@@ -141,11 +144,32 @@ impl NodeClient {
     /// # Errors
     /// [`ClientError::Refused`] with `unknown` for a key that is not registered.
     pub async fn next_sequence(&self, sender: Sender) -> Result<Sequences, ClientError> {
-        let name = match sender {
-            Sender::Admins => "admins".to_owned(),
-            Sender::Key(key) => key.to_string(),
-        };
-        self.http.get_json(&format!("/v1/senders/{name}"), &[]).await
+        let path = format!("/v1/senders/{}", sender_name(sender));
+        let sequences: Sequences = self.http.get_json(&path, &[]).await?;
+        let Sequences { next_sequence: next, pending_sequence: pending } = sequences;
+        if next <= pending && pending <= SEQUENCE_MAX {
+            return Ok(sequences);
+        }
+        let (url, reason) = (self.url().to_owned() + &path, format!("sequences {next} and {pending}"));
+        Err(ClientError::Malformed { url, reason })
+    }
+
+    /// Height of the block that has a sender's transaction at a sequence; none if it has not come so far. Unverified.
+    pub(crate) async fn height_of(&self, sender: Sender, sequence: u64) -> Result<Option<u64>, ClientError> {
+        #[derive(Deserialize)]
+        struct Page {
+            transactions: Vec<Listing>,
+        }
+        #[derive(Deserialize)]
+        struct Listing {
+            sequence: u64,
+            height: u64,
+        }
+        let path = format!("/v1/senders/{}/transactions", sender_name(sender));
+        let query = [("from", sequence.to_string()), ("limit", "1".to_owned())];
+        let page: Page = self.http.get_json(&path, &query).await?;
+        let found = page.transactions.into_iter().find(|listing| listing.sequence == sequence);
+        Ok(found.map(|listing| listing.height))
     }
 
     /// Where an anchor stands, and its proof once it is included: with the registry path of `device`
@@ -248,5 +272,12 @@ fn known<T>(answer: Result<T, ClientError>) -> Result<Option<T>, ClientError> {
         Ok(answer) => Ok(Some(answer)),
         Err(error) if error.is_refusal("unknown") => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+fn sender_name(sender: Sender) -> String {
+    match sender {
+        Sender::Admins => "admins".to_owned(),
+        Sender::Key(key) => key.to_string(),
     }
 }

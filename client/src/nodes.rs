@@ -94,6 +94,62 @@ impl Nodes {
         }
     }
 
+    /// Every node that is of the network that is wanted, or does not say so at the moment, in the order of the
+    /// configuration.
+    pub(crate) async fn of_this_network(&self) -> Vec<NodeClient> {
+        let mut found = Vec::with_capacity(self.members.len());
+        for member in &self.members {
+            if !matches!(self.check(member).await, Err(ClientError::WrongNetwork { .. })) {
+                found.push(member.client.clone());
+            }
+        }
+        found
+    }
+
+    /// As [`Nodes::ask`], but a refusal that does not settle the matter is one node's word: each other one is asked
+    /// too. If none takes it, what may be tried again counts for more than what may not.
+    pub(crate) async fn ask_until<T, F>(
+        &self,
+        call: impl Fn(NodeClient) -> F,
+        settles: impl Fn(&ClientError) -> bool,
+    ) -> Result<T, ClientError>
+    where
+        F: Future<Output = Result<T, ClientError>>,
+    {
+        let start = self.current.load(Ordering::Relaxed);
+        let mut kept: Option<ClientError> = None;
+        for step in 0..self.members.len() {
+            let at = start.wrapping_add(step);
+            let member = &self.members[at % self.members.len()];
+            let answer = match self.check(member).await {
+                Ok(()) => call(member.client.clone()).await,
+                Err(error) => Err(error),
+            };
+            match answer {
+                Ok(answer) => {
+                    self.current.store(at, Ordering::Relaxed);
+                    return Ok(answer);
+                }
+                Err(error) if settles(&error) => return Err(error),
+                Err(error) => {
+                    tracing::debug!(node = member.client.url(), %error, "asking the next node");
+                    if !matches!(error, ClientError::Refused { .. }) {
+                        member.is_checked.store(false, Ordering::Relaxed);
+                    }
+                    // A refusal without a rule of the ledger says nothing about the ledger.
+                    let is_word = |error: &ClientError| error.rule().is_some();
+                    if kept.as_ref().is_none_or(|kept| is_word(kept) && !is_word(&error)) {
+                        kept = Some(error);
+                    }
+                }
+            }
+        }
+        // The next time begins with another.
+        let _ =
+            self.current.compare_exchange(start, start.wrapping_add(1), Ordering::Relaxed, Ordering::Relaxed);
+        Err(kept.expect("there is a node"))
+    }
+
     async fn check(&self, member: &Member) -> Result<(), ClientError> {
         let Some(expected) = self.expected.filter(|_| !member.is_checked.load(Ordering::Relaxed)) else {
             return Ok(());

@@ -1,6 +1,7 @@
 //! Evidence against nodes that broke a promise: gathered at any node, checked against the own header chain.
 
 use dronechain_chain_spec::chain::HeaderChain;
+use dronechain_chain_spec::codec::{self, Canonical as _};
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::header::Header;
 use dronechain_chain_spec::key::PublicKey;
@@ -21,6 +22,14 @@ use crate::node::NodeClient;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GatherError {
+    /// The blocks in between have so many transactions that evidence of them is longer than any may be.
+    #[error("evidence has {found} bytes, at most {max} are allowed")]
+    TooLong {
+        /// Its bytes.
+        found: usize,
+        /// Bytes allowed.
+        max: usize,
+    },
     /// The node could not be asked.
     #[error("{0}")]
     Client(#[from] ClientError),
@@ -58,7 +67,7 @@ impl GatherError {
     pub fn is_final(&self) -> bool {
         use BrokenPromiseError as Unbroken;
         match self {
-            Self::Void { .. } => true,
+            Self::Void { .. } | Self::TooLong { .. } => true,
             // The others are about what a node gave.
             Self::Unbroken(error) => matches!(
                 error,
@@ -128,7 +137,8 @@ pub async fn gather(
     let authority = source.authority(&sender).await?;
     let broken = BrokenPromise { promise: promise.clone(), previous, blocks, authority };
     chain.look(|chain| broken.check(chain)).await?;
-    Ok(broken)
+    let (found, max) = (codec::encode(&broken).len(), BrokenPromise::MAX);
+    if found > max { Err(GatherError::TooLong { found, max }) } else { Ok(broken) }
 }
 
 /// Where the parts come from.

@@ -10,6 +10,7 @@ pub mod events;
 pub mod fleet;
 pub mod hostile;
 pub mod ledger;
+pub mod liar;
 pub mod logs;
 pub mod network;
 pub mod process;

@@ -82,6 +82,10 @@ class Flight:
     device: str
     headers: dronechain.Headers
     count: int
+    export: Callable[[Path], None]
+    """Exports evidence of the same records as of now."""
+    revoke: Callable[[int], None]
+    """Revokes the drone: what it signed from a height on is in doubt."""
 
 
 @pytest.fixture(scope="session")
@@ -105,13 +109,24 @@ def flight(network: Network) -> Flight:
     )
     replay = ("drone", "replay", "--log", "simulated", "--every", "5s", "--key", network.key("drone"))
     flown = json.loads(network.cli(*replay, "--controller", url, "--json"))
+
+    def export(out: Path) -> None:
+        network.cli(
+            *("receipt", "get", "--device", drone, "--cloud", cloud, "--node", network.urls[0]),
+            *("--confirmations", "2", "--out", out, "--follow"),
+        )
+        network.cli("headers", "export", "--node", network.urls[0], "--out", out / "headers.bin")
+
+    def revoke(suspect_since: int) -> None:
+        network.cli(
+            *("device", "revoke", "--device", drone, "--suspect-since", str(suspect_since), "--wait"),
+            *("--controller", url, "--cookie", data / "controller" / "cookie"),
+        )
+
     out = data / "evidence"
-    network.cli(
-        *("receipt", "get", "--device", drone, "--cloud", cloud, "--node", network.urls[0]),
-        *("--confirmations", "2", "--out", out, "--follow"),
-    )
-    network.cli("headers", "export", "--node", network.urls[0], "--out", data / "headers.bin")
-    return Flight(out, drone, dronechain.Headers.load(data / "headers.bin"), flown["records"])
+    export(out)
+    headers = dronechain.Headers.load(out / "headers.bin")
+    return Flight(out, drone, headers, flown["records"], export, revoke)
 
 
 @pytest.fixture

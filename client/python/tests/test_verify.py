@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -294,3 +295,19 @@ def test_altered_and_missing_records_of_a_folder_are_named(flight: Flight, tmp_p
 def test_folder_that_is_not_there_cannot_be_read(flight: Flight, tmp_path: Path) -> None:
     with pytest.raises(dronechain.BundleError, match="nowhere"):
         dronechain.verify_folder(tmp_path / "nowhere", flight.headers)
+
+
+def test_record_of_a_drone_in_doubt_is_suspect_and_older_evidence_still_good(flight: Flight, tmp_path: Path) -> None:
+    before = dronechain.Verifier(flight.headers).verify(*read(flight, 1))
+    assert before.verdict == "good"
+    flight.revoke(before.height)
+    flight.export(tmp_path)
+    headers = dronechain.Headers.load(tmp_path / "headers.bin")
+    now = replace(flight, folder=tmp_path, headers=headers)
+    after = dronechain.Verifier(headers).verify(*read(now, 1))
+    assert (after.verdict, after.is_good) == ("suspect", False)
+    assert after.hash == before.hash and after.block == before.block
+    assert str(before.height) in after.reason
+    # What was exported before the revocation cannot know of it.
+    assert dronechain.Verifier(headers).verify(*read(flight, 1)).verdict == "good"
+    assert not dronechain.verify_folder(tmp_path, headers, confirmations=2).holds

@@ -46,6 +46,10 @@ impl Frames {
             let Some(end) = end else { return Ok(None) };
             let block: Vec<u8> = self.bytes.drain(..end + 2).take(end).collect();
             let text = String::from_utf8(block).map_err(|error| quoted(&error.into_bytes()))?;
+            // Each would cost a pass over what is left.
+            if text.is_empty() {
+                return Err(FrameError::Line(String::new()));
+            }
             if text.lines().all(|line| line.starts_with(':')) {
                 continue;
             }

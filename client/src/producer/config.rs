@@ -66,6 +66,9 @@ impl ProducerConfig {
         if self.buffer_bytes < self.batch_bytes || u32::try_from(self.buffer_bytes).is_err() {
             return fail("buffer_bytes", "at least one batch, below 4 GiB");
         }
+        if self.free_bytes > u64::MAX / 2 {
+            return fail("free_bytes", "below 2^63");
+        }
         if self.in_flight == 0 {
             return fail("in_flight", "at least 1");
         }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use dronechain_chain_spec::codec;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
+use dronechain_chain_spec::limits::PROMISE_SLACK;
 use dronechain_chain_spec::promise::{BrokenPromise, Promise, SignedPromise};
 use dronechain_chain_spec::receipt::{AnchorProof, Receipt, ReceiptError};
 use dronechain_chain_spec::transaction::{Action, AnchorKind, Sender, Transaction};
@@ -22,6 +23,7 @@ use super::config::ProducerConfig;
 use super::delivery::Delivery;
 use super::error::Rejection;
 use super::lot::{Inclusion, Lot, Standing};
+use super::place;
 use super::writer::{Command, Cut, Stored};
 use crate::error::ClientError;
 use crate::headers::Headers;
@@ -55,7 +57,7 @@ struct Flight {
     txid: Hash256,
     stage: Stage,
     pause: Pause,
-    /// Own height when a node took it last.
+    /// Own height when it was handed over first, or last to another node because of its age.
     handed_at: u64,
     /// Own height at which its sequence was first seen to be another's.
     lost_at: Option<u64>,
@@ -159,7 +161,7 @@ impl Courier {
 
     /// Hands over what is due, lowest sequence first.
     fn hand_over(&self, run: &mut Run) {
-        let (now, ahead) = (Instant::now(), run.next + SEQUENCES_AHEAD_MAX);
+        let (now, ahead) = (Instant::now(), run.next.saturating_add(SEQUENCES_AHEAD_MAX));
         for (sequence, flight) in run.flights.range_mut(..ahead) {
             if run.handing.len() >= self.config.in_flight {
                 return;
@@ -176,7 +178,7 @@ impl Courier {
                 let (transaction, body) = (&*transaction, &body);
                 let submit =
                     |node: crate::NodeClient| async move { node.submit(transaction, body.clone()).await };
-                (sequence, txid, nodes.ask(submit).await)
+                (sequence, txid, nodes.ask_until(submit, is_taken).await)
             });
         }
     }
@@ -186,7 +188,10 @@ impl Courier {
         let Some(flight) = run.flights.get_mut(&sequence).filter(|flight| flight.txid == txid) else {
             return;
         };
-        flight.handed_at = height;
+        // Handed over again, it is no younger.
+        if flight.handed_at == 0 {
+            flight.handed_at = height;
+        }
         match result {
             Ok(submitted) => {
                 flight.pause.reset();
@@ -200,8 +205,7 @@ impl Courier {
             Err(error) if is_final(&error) => self.reject(run, sequence, error),
             Err(error) => {
                 // Perhaps another stands at its sequence: looking will tell.
-                let is_taken = error.is_refusal("tx-sequence") || error.is_refusal("sequence-taken");
-                flight.stage = if is_taken && sequence < run.next {
+                flight.stage = if is_taken(&error) && sequence < run.next {
                     Stage::Promised
                 } else {
                     Stage::Waiting(Instant::now() + flight.pause.take())
@@ -214,7 +218,17 @@ impl Courier {
     /// Puts a node's promise into the outbox, which tells the lot.
     async fn keep(&self, run: &mut Run, lot: Arc<Lot>, promise: SignedPromise) {
         let Promise { sequence, node, .. } = promise.promise;
-        let checked = promise.promise.check_node(self.headers.read().await.chain());
+        let (checked, height) = {
+            let headers = self.headers.read().await;
+            (promise.promise.check_node(headers.chain()), headers.chain().height())
+        };
+        // One that is over already shows nothing, and one by a tip far above never falls due.
+        let Promise { tip_height, deadline, .. } = promise.promise;
+        if deadline <= height || tip_height > height.saturating_add(PROMISE_SLACK) {
+            tracing::warn!(sequence, tip_height, deadline, height, "a promise of another time");
+            lot.stands(Standing::Promised);
+            return;
+        }
         if let Err(error) = checked {
             tracing::warn!(sequence, %error, "a promise that binds nobody");
             lot.stands(Standing::Promised);
@@ -302,7 +316,8 @@ impl Courier {
         let tip = *self.followed.borrow();
         self.leave_orphans(run).await;
         self.leave_idle_node(run).await;
-        let asked = self.nodes.ask(|node| async move { node.next_sequence(sender).await }).await;
+        let next = |node: crate::NodeClient| async move { node.next_sequence(sender).await };
+        let asked = self.nodes.ask_until(next, |_| false).await;
         if let Ok(sequences) = asked {
             run.next = sequences.next_sequence;
             let pending = sequences.pending_sequence.max(sequences.next_sequence);
@@ -313,8 +328,13 @@ impl Courier {
                 }
             }
             let open = |flight: &Flight| !matches!(flight.stage, Stage::Included(_) | Stage::Under);
-            let due: Vec<u64> =
+            let mut due: Vec<u64> =
                 run.flights.range(..run.next).filter(|(_, flight)| open(flight)).map(|(at, _)| *at).collect();
+            if due.is_empty() {
+                // The chain may be further than the node says.
+                let first = run.flights.iter().find(|(_, flight)| open(flight) && flight.handed_at > 0);
+                due.extend(first.map(|(at, _)| *at));
+            }
             for sequence in due {
                 if !self.find(run, sequence).await {
                     break;
@@ -334,6 +354,7 @@ impl Courier {
             let is_late = flight.handed_at + IDLE_BLOCKS <= height;
             if matches!(flight.stage, Stage::Promised) && flight.lost_at.is_none() && is_late {
                 flight.stage = Stage::Waiting(Instant::now());
+                flight.handed_at = height;
                 is_idle = true;
             }
         }
@@ -381,16 +402,37 @@ impl Courier {
                 flight.lot.stands(Standing::Included(Arc::clone(&inclusion)));
                 flight.stage = Stage::Included(inclusion);
             }
+            AnchorStatus { state: State::Unknown, .. } if sequence >= run.next => {}
             AnchorStatus { state: State::Included | State::Unknown, .. } => {
-                let height = self.headers.read().await.chain().height();
-                let since = *flight.lost_at.get_or_insert(height);
-                if height >= since + LOST_DEPTH {
-                    self.sign_anew(run, sequence);
-                }
+                return self.doubt(run, sequence).await;
             }
             AnchorStatus { .. } => flight.lost_at = None,
         }
         true
+    }
+
+    /// A node says that the chain has gone past a sequence without the batch. That is true once a block of the own chain
+    /// shows another transaction there, and final under enough blocks; else it is that node's word. False if it is.
+    async fn doubt(&self, run: &mut Run, sequence: u64) -> bool {
+        let node = self.nodes.current();
+        let shown = place::shown(&node, &self.headers, self.sender, sequence).await;
+        let height = self.headers.read().await.chain().height();
+        let Some(flight) = run.flights.get_mut(&sequence) else { return true };
+        let other = shown.ok().flatten().filter(|standing| standing.txid != flight.txid);
+        match other {
+            Some(standing) => {
+                flight.lost_at = Some(standing.height);
+                if height >= standing.height.saturating_add(LOST_DEPTH) {
+                    self.sign_anew(run, sequence);
+                }
+                true
+            }
+            None => {
+                flight.lost_at = None;
+                self.nodes.pass_over();
+                false
+            }
+        }
     }
 
     /// Another transaction has the sequence for good.
@@ -425,7 +467,10 @@ impl Courier {
             if let Some(callback) = self.callback.clone() {
                 let delivery = Delivery::new(Arc::clone(&lot), self.chain_id, inclusion);
                 // It is the application's code, and may take its time.
-                drop(tokio::task::spawn_blocking(move || callback(&delivery)).await);
+                if tokio::task::spawn_blocking(move || callback(&delivery)).await.is_err() {
+                    tracing::error!(sequence, "the delivery callback panicked; it is called again");
+                    return;
+                }
             }
             let kept = run.kept(sequence, height);
             if self.commands.send(Command::Delivered { sequence, lot, kept }).await.is_err() {
@@ -488,6 +533,11 @@ impl Due {
     fn new(promise: Arc<SignedPromise>) -> Self {
         Self { promise, at: Some(Instant::now()), tries: 0 }
     }
+}
+
+/// Whether another transaction has the sequence, or had.
+fn is_taken(error: &ClientError) -> bool {
+    error.is_refusal("tx-sequence") || error.is_refusal("sequence-taken")
 }
 
 /// Whether the ledger will never take it.

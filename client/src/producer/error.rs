@@ -79,6 +79,14 @@ pub enum SendError {
         /// Its bytes.
         found: usize,
     },
+    /// More records at once than the outbox ever has room for: hand them over in parts.
+    #[error("{records} records of {bytes} bytes together are more than the outbox has room for")]
+    TooMany {
+        /// Records.
+        records: usize,
+        /// Their bytes as they are stored.
+        bytes: usize,
+    },
     /// The outbox has no room now. The record comes back.
     #[error("the outbox has no room")]
     Full(Box<Record>),

@@ -14,6 +14,7 @@ mod error;
 mod lot;
 mod outbox;
 mod pending;
+mod place;
 mod record;
 mod signer;
 mod writer;
@@ -27,7 +28,7 @@ use std::time::Duration;
 use dronechain_chain_spec::key::{PublicKey, SigningKey};
 use dronechain_chain_spec::promise::BrokenPromise;
 use dronechain_chain_spec::transaction::Sender;
-use tokio::sync::{AcquireError, mpsc, oneshot, watch};
+use tokio::sync::{AcquireError, SemaphorePermit, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -112,6 +113,7 @@ impl ProducerBuilder {
             key: Arc::new(key),
             chain_id,
             nodes: Arc::clone(&nodes),
+            headers: Arc::clone(&headers),
             next,
             cuts,
             more,
@@ -186,19 +188,22 @@ impl Producer {
     /// no other caller's between them, though perhaps not all in one batch.
     ///
     /// # Errors
-    /// As [`Producer::send`]; none is taken if one is too long.
+    /// As [`Producer::send`]; none is taken if one is too long, or all together are more than the outbox ever has room
+    /// for: [`SendError::TooMany`].
     pub async fn send_all(&self, records: &[Record]) -> Result<Vec<Pending>, SendError> {
         records.iter().try_for_each(Record::check)?;
         self.check_rejected()?;
         let handed = Handed::of(records);
         let (count, bytes) = sizes(&handed);
+        let (found, max) = (handed.leaves.len(), self.room.records_max);
+        if found > max || bytes as usize > self.room.bytes_max {
+            return Err(SendError::TooMany { records: found, bytes: handed.rows.len() });
+        }
         let closed = |_: AcquireError| SendError::Closed;
         // In this order everywhere, or two callers could wait for each other.
         let records = self.room.records.acquire_many(count).await.map_err(closed)?;
         let bytes = self.room.bytes.acquire_many(bytes).await.map_err(closed)?;
-        records.forget();
-        bytes.forget();
-        self.hand(handed).await
+        self.hand(handed, records, bytes).await
     }
 
     /// As [`Producer::send`], but gives the record back if the outbox has no room for it now.
@@ -217,9 +222,7 @@ impl Producer {
         let Ok(bytes) = self.room.bytes.try_acquire_many(bytes) else {
             return Err(SendError::Full(Box::new(record)));
         };
-        places.forget();
-        bytes.forget();
-        let mut pending = self.hand(handed).await?;
+        let mut pending = self.hand(handed, places, bytes).await?;
         Ok(pending.pop().expect("one record, one handle"))
     }
 
@@ -288,10 +291,20 @@ impl Producer {
         flushed
     }
 
-    async fn hand(&self, handed: Handed) -> Result<Vec<Pending>, SendError> {
+    /// The room that the records take is given back if the caller leaves before the writer has them; then the writer
+    /// gives it back.
+    async fn hand(
+        &self,
+        handed: Handed,
+        records: SemaphorePermit<'_>,
+        bytes: SemaphorePermit<'_>,
+    ) -> Result<Vec<Pending>, SendError> {
         let hashes: Vec<_> = handed.leaves.iter().map(|leaf| leaf.hash).collect();
         let (answer, answered) = oneshot::channel();
-        self.commands.send(Command::Take { handed, answer }).await.map_err(|_closed| SendError::Closed)?;
+        let slot = self.commands.reserve().await.map_err(|_closed| SendError::Closed)?;
+        slot.send(Command::Take { handed, answer });
+        records.forget();
+        bytes.forget();
         let spans = answered.await.map_err(|_closed| SendError::Unknown)?;
         Ok(Pending::of(&hashes, spans, &self.sight))
     }

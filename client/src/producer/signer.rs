@@ -5,16 +5,22 @@ use std::sync::Arc;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::{PublicKey, SigningKey};
 use dronechain_chain_spec::transaction::{Action, Sender, Transaction, TransactionBody};
-use tokio::sync::mpsc;
+use tokio::sync::{RwLock, mpsc};
 
+use super::place;
 use super::writer::{Command, Cut};
+use crate::headers::Headers;
 use crate::nodes::Nodes;
 use crate::pause::Pause;
+
+/// Times that all nodes are asked before one that shows nothing is left out.
+const ROUNDS_MAX: u32 = 5;
 
 pub(super) struct Signer {
     pub(super) key: Arc<SigningKey>,
     pub(super) chain_id: Hash256,
     pub(super) nodes: Arc<Nodes>,
+    pub(super) headers: Arc<RwLock<Headers>>,
     /// Behind what the outbox signed; none if it never did.
     pub(super) next: Option<u64>,
     /// From the writer.
@@ -44,7 +50,7 @@ impl Signer {
             let sequence = self.next.expect("asked above");
             let before = cut.before;
             let Some((lot, transaction)) = self.sign(cut, sequence).await else { return };
-            self.next = Some(sequence + 1);
+            self.next = Some(sequence.saturating_add(1));
             if self.commands.send(Command::Signed { lot, transaction, before }).await.is_err() {
                 return;
             }
@@ -64,16 +70,47 @@ impl Signer {
         signing.await.ok()
     }
 
-    /// The sequence behind all that nodes know of; asks until one answers.
+    /// The sequence behind all that stands on the own chain, as far as nodes show it, and behind what waits at each of
+    /// those that answer; asks until one does. A node that claims more than it shows is not believed: what is signed
+    /// beyond a gap would wait for ever. Nor is one that claims less than another shows.
     async fn ask(&self) -> u64 {
         let sender = Sender::Key(PublicKey::of(&self.key));
         let mut pause = Pause::new();
-        loop {
-            match self.nodes.ask(|node| async move { node.next_sequence(sender).await }).await {
-                Ok(sequences) => return sequences.pending_sequence.max(sequences.next_sequence),
-                Err(error) => tracing::warn!(%error, "no node says which sequence comes next"),
+        for round in 0_u32.. {
+            let (mut shown, mut waiting, mut ahead) = (None, None::<u64>, false);
+            for node in self.nodes.of_this_network().await {
+                let sequences = match node.next_sequence(sender).await {
+                    Ok(sequences) => sequences,
+                    Err(error) => {
+                        tracing::debug!(node = node.url(), %error, "does not say which sequence comes next");
+                        continue;
+                    }
+                };
+                let next = sequences.next_sequence;
+                let is_shown = match next.checked_sub(1) {
+                    None => true,
+                    Some(last) => {
+                        matches!(place::shown(&node, &self.headers, sender, last).await, Ok(Some(_)))
+                    }
+                };
+                if is_shown {
+                    shown = shown.max(Some(next));
+                    waiting =
+                        Some(waiting.map_or(sequences.pending_sequence, |least| {
+                            least.min(sequences.pending_sequence)
+                        }));
+                } else {
+                    ahead = true;
+                }
+            }
+            match (shown, waiting) {
+                // The own chain may be behind that of the node that shows nothing: it catches up, or the node lies.
+                (Some(next), Some(waiting)) if !ahead || round >= ROUNDS_MAX => return next.max(waiting),
+                (Some(_), _) => tracing::debug!("a node claims a sequence that it does not show yet"),
+                (None, _) => tracing::warn!("no node says which sequence comes next"),
             }
             pause.wait().await;
         }
+        unreachable!("the rounds do not end")
     }
 }

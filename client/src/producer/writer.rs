@@ -93,8 +93,8 @@ struct Open {
     due: Instant,
 }
 
-/// The prefix of a hash: two records that share it are taken for one with a chance of 2^-128 a pair.
-type Name = [u8; 16];
+/// The whole hash: half of one can be had twice by whoever chooses both.
+type Name = [u8; 32];
 
 pub(super) struct Writer {
     outbox: Outbox,
@@ -128,11 +128,16 @@ pub(super) struct Writer {
 pub(super) struct Room {
     pub(super) records: Semaphore,
     pub(super) bytes: Semaphore,
+    /// Both when nothing is there.
+    pub(super) records_max: usize,
+    pub(super) bytes_max: usize,
 }
 
 impl Room {
     pub(super) fn new(config: &ProducerConfig) -> Self {
-        Self { records: Semaphore::new(config.buffer_records), bytes: Semaphore::new(config.buffer_bytes) }
+        let (records_max, bytes_max) = (config.buffer_records, config.buffer_bytes);
+        let (records, bytes) = (Semaphore::new(records_max), Semaphore::new(bytes_max));
+        Self { records, bytes, records_max, bytes_max }
     }
 
     fn give_back(&self, records: usize, bytes: usize) {

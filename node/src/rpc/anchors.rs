@@ -2,24 +2,32 @@
 
 use std::sync::Arc;
 
-use axum::Json;
-use axum::extract::State;
-use axum::response::Response;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::merkle::Tree;
 use dronechain_chain_spec::receipt::{AnchorProof, Receipt};
 use dronechain_chain_spec::transaction::{Action, Sender};
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use super::api::{Api, json_text, octets};
+use super::api::Api;
+use super::call::{Answer, Call, JsonText, Octets, Rest};
 use super::error::ApiError;
 use super::limits::RECEIPT_TRIES_MAX;
-use super::params::{NoQuery, Params, Segments, WithDevice};
 use super::transactions::Progress;
 use crate::core::view::{BatchId, ViewError};
 
-#[derive(Serialize)]
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ByPlace {
+    /// The sender.
+    key: PublicKey,
+    sequence: u64,
+    /// Adds the device's registry path.
+    device: Option<PublicKey>,
+}
+
+#[derive(Serialize, JsonSchema)]
 pub(super) struct AnchorState {
     state: Progress,
     height: Option<u64>,
@@ -28,13 +36,25 @@ pub(super) struct AnchorState {
     proof: Option<AnchorProof>,
 }
 
-/// `GET /v1/anchors/{key}/{sequence}`
-pub(super) async fn anchor(
-    State(api): State<Arc<Api>>,
-    Segments((sender, sequence)): Segments<(PublicKey, u64)>,
-    Params(WithDevice { device }): Params<WithDevice>,
-) -> Result<Json<AnchorState>, ApiError> {
-    api.run(move |api| anchor_state(api, sender, sequence, device)).await.map(Json)
+impl Answer for AnchorState {}
+
+/// `anchor.get`
+pub(super) struct GetAnchor;
+
+impl Call for GetAnchor {
+    const NAME: &'static str = "anchor.get";
+    const REST: Rest = Rest::Get("/v1/anchors/{key}/{sequence}");
+    const ABOUT: &'static str = "Where an anchor stands, and once it is included its proof: what every receipt of its batch \
+        ends with.";
+    type Params = ByPlace;
+    type Answer = AnchorState;
+
+    async fn call(
+        api: Arc<Api>,
+        ByPlace { key, sequence, device }: ByPlace,
+    ) -> Result<AnchorState, ApiError> {
+        api.run(move |api| anchor_state(api, key, sequence, device)).await
+    }
 }
 
 fn anchor_state(
@@ -60,14 +80,28 @@ fn anchor_state(
     })
 }
 
-/// `GET /v1/receipts/{hash}`
-pub(super) async fn receipt(
-    State(api): State<Arc<Api>>,
-    Segments(target): Segments<Hash256>,
-    Params(WithDevice { device }): Params<WithDevice>,
-) -> Result<Response, ApiError> {
-    let json = api.run(move |api| receipt_json(api, target, device)).await?;
-    Ok(json_text(json))
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ByRecord {
+    /// SHA-256 of the record.
+    hash: Hash256,
+    /// Adds the device's registry path.
+    device: Option<PublicKey>,
+}
+
+/// `receipt.get`
+pub(super) struct GetReceipt;
+
+impl Call for GetReceipt {
+    const NAME: &'static str = "receipt.get";
+    const REST: Rest = Rest::Get("/v1/receipts/{hash}");
+    const ABOUT: &'static str = "The Chainpoint v2 receipt of a leaf in an included batch.";
+    type Params = ByRecord;
+    type Answer = JsonText;
+
+    async fn call(api: Arc<Api>, ByRecord { hash, device }: ByRecord) -> Result<JsonText, ApiError> {
+        api.run(move |api| receipt_json(api, hash, device)).await.map(JsonText)
+    }
 }
 
 /// One place where a leaf is anchored.
@@ -113,13 +147,64 @@ fn batch_tree(api: &Api, batch: &BatchId) -> Result<Option<Arc<Tree>>, ViewError
     api.batches.get(batch, || Ok(api.rpc.store.body(batch)?.map(Tree::new)))
 }
 
-/// `GET /v1/bodies/{root}/{leaf_count}`
-pub(super) async fn body(
-    State(api): State<Arc<Api>>,
-    Segments((root, leaf_count)): Segments<(Hash256, u32)>,
-    _: Params<NoQuery>,
-) -> Result<Response, ApiError> {
-    let batch = BatchId { root, leaf_count };
-    let read = move |api: &Api| api.rpc.store.body_bytes(&batch)?.ok_or(ApiError::Unknown("batch body"));
-    api.run(read).await.map(octets)
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ByBatch {
+    root: Hash256,
+    leaf_count: u32,
+}
+
+/// `batch.body`
+pub(super) struct GetBody;
+
+impl Call for GetBody {
+    const NAME: &'static str = "batch.body";
+    const REST: Rest = Rest::Get("/v1/bodies/{root}/{leaf_count}");
+    const ABOUT: &'static str = "The leaves of a batch: canonical bytes of a BatchBody.";
+    type Params = ByBatch;
+    type Answer = Octets;
+
+    async fn call(api: Arc<Api>, ByBatch { root, leaf_count }: ByBatch) -> Result<Octets, ApiError> {
+        let batch = BatchId { root, leaf_count };
+        let read = move |api: &Api| api.rpc.store.body_bytes(&batch)?.ok_or(ApiError::Unknown("batch body"));
+        api.run(read).await.map(Octets)
+    }
+}
+
+/// `batch.anchors`
+pub(super) struct AnchorsOfRoot;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ByRoot {
+    root: Hash256,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct RootView {
+    /// By sender and sequence, at most 64.
+    anchors: Vec<RootAnchor>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct RootAnchor {
+    sender: Sender,
+    sequence: u64,
+    height: u64,
+}
+
+impl Answer for RootView {}
+
+impl Call for AnchorsOfRoot {
+    const NAME: &'static str = "batch.anchors";
+    const REST: Rest = Rest::Get("/v1/roots/{root}");
+    const ABOUT: &'static str = "The anchors of a batch's root on the active chain.";
+    type Params = ByRoot;
+    type Answer = RootView;
+
+    async fn call(api: Arc<Api>, ByRoot { root }: ByRoot) -> Result<RootView, ApiError> {
+        let found = api.run(move |api| Ok(api.rpc.store.anchors_of_root(&root)?)).await?;
+        let view = |(sender, sequence, height)| RootAnchor { sender, sequence, height };
+        Ok(RootView { anchors: found.into_iter().map(view).collect() })
+    }
 }

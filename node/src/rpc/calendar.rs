@@ -2,21 +2,35 @@
 
 use std::sync::Arc;
 
-use axum::Json;
-use axum::extract::State;
 use dronechain_chain_spec::hash::Hash256;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use super::api::Api;
+use super::call::{Answer, Call, Rest};
 use super::error::ApiError;
-use super::params::{NoQuery, Params, Segments};
 use crate::core::view::View as _;
 
-/// `GET /calendar/{height}/data`: the hash of the active chain's block as a JSON string.
-pub(super) async fn data(
-    State(api): State<Arc<Api>>,
-    Segments(height): Segments<u64>,
-    _: Params<NoQuery>,
-) -> Result<Json<Hash256>, ApiError> {
-    let read = move |api: &Api| api.rpc.store.active(height)?.ok_or(ApiError::Unknown("block"));
-    api.run(read).await.map(Json)
+/// `calendar.data`
+pub(super) struct Data;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ByHeight {
+    height: u64,
+}
+
+impl Answer for Hash256 {}
+
+impl Call for Data {
+    const NAME: &'static str = "calendar.data";
+    const REST: Rest = Rest::Get("/calendar/{height}/data");
+    const ABOUT: &'static str =
+        "The hash of the active chain's block: what cal anchors of Chainpoint v4 proofs name.";
+    type Params = ByHeight;
+    type Answer = Hash256;
+
+    async fn call(api: Arc<Api>, ByHeight { height }: ByHeight) -> Result<Hash256, ApiError> {
+        api.run(move |api| api.rpc.store.active(height)?.ok_or(ApiError::Unknown("block"))).await
+    }
 }

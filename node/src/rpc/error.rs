@@ -4,6 +4,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use dronechain_chain_spec::rules::TxError;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::core::event::{BodyError, SubmitError};
@@ -20,7 +21,9 @@ pub(super) enum ApiError {
     Path(String),
     #[error("query: {0}")]
     Query(String),
-    #[error("query: {name} is {found}, at most {max} is allowed")]
+    #[error("parameters: {0}")]
+    Params(String),
+    #[error("{name} is {found}, at most {max} is allowed")]
     TooMuch { name: &'static str, found: u64, max: u64 },
     #[error("no {0} of this name is here")]
     Unknown(&'static str),
@@ -60,18 +63,41 @@ pub(super) enum ApiError {
     Internal,
 }
 
-#[derive(Serialize)]
-struct Envelope {
+/// What a refusal is over REST.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Envelope {
     error: Refusal,
 }
 
-#[derive(Serialize)]
-struct Refusal {
+/// Why something was refused; in JSON-RPC the error's data.
+#[derive(Clone, Serialize, JsonSchema)]
+pub(super) struct Refusal {
+    /// The ledger's rule, where one refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<&'static str>,
+    /// What programs go by.
     name: &'static str,
-    message: String,
+    /// For people.
+    pub(super) message: String,
 }
+
+/// Codes of JSON-RPC errors, with what they mean.
+pub(super) const CODES: [(i32, &str); 7] = [
+    (INVALID_PARAMS, "the parameters are not those of the method"),
+    (INTERNAL, "the node failed"),
+    (UNKNOWN, "nothing of this name is here"),
+    (REFUSED, "a rule refuses it"),
+    (CONFLICT, "another transaction has the sequence"),
+    (UNAVAILABLE, "not now: try again, or another node"),
+    (TOO_LARGE, "too large"),
+];
+const INVALID_PARAMS: i32 = -32_602;
+const INTERNAL: i32 = -32_603;
+const UNKNOWN: i32 = -32_001;
+const REFUSED: i32 = -32_002;
+const CONFLICT: i32 = -32_003;
+const UNAVAILABLE: i32 = -32_004;
+const TOO_LARGE: i32 = -32_005;
 
 impl ApiError {
     /// Status, the ledger's rule if one refused, and the name.
@@ -86,6 +112,7 @@ impl ApiError {
             Self::Method => plain(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
             Self::Path(_) => plain(StatusCode::BAD_REQUEST, "bad-path"),
             Self::Query(_) => plain(StatusCode::BAD_REQUEST, "bad-query"),
+            Self::Params(_) => plain(StatusCode::BAD_REQUEST, "bad-params"),
             Self::TooMuch { .. } => plain(StatusCode::BAD_REQUEST, "too-much"),
             Self::Unknown(_) => plain(StatusCode::NOT_FOUND, "unknown"),
             Self::LengthRequired => plain(StatusCode::LENGTH_REQUIRED, "length-required"),
@@ -118,14 +145,38 @@ impl ApiError {
     }
 }
 
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        let (status, rule, name) = self.parts();
-        if let Self::Store(error) = &self {
+impl ApiError {
+    /// Tells the operator of what the asker cannot help.
+    pub(super) fn log(&self) {
+        if let Self::Store(error) = self {
             tracing::error!(%error, "a request could not be answered");
         }
-        let refusal = Refusal { rule, name, message: self.to_string() };
-        let mut response = (status, Json(Envelope { error: refusal })).into_response();
+    }
+
+    pub(super) fn refusal(&self) -> Refusal {
+        let (_, rule, name) = self.parts();
+        Refusal { rule, name, message: self.to_string() }
+    }
+
+    /// Its code in JSON-RPC.
+    pub(super) fn code(&self) -> i32 {
+        match self.parts().0 {
+            StatusCode::BAD_REQUEST => INVALID_PARAMS,
+            StatusCode::NOT_FOUND => UNKNOWN,
+            StatusCode::UNPROCESSABLE_ENTITY => REFUSED,
+            StatusCode::CONFLICT => CONFLICT,
+            StatusCode::SERVICE_UNAVAILABLE => UNAVAILABLE,
+            StatusCode::PAYLOAD_TOO_LARGE => TOO_LARGE,
+            _ => INTERNAL,
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        self.log();
+        let status = self.parts().0;
+        let mut response = (status, Json(Envelope { error: self.refusal() })).into_response();
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }

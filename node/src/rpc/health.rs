@@ -2,29 +2,30 @@
 
 use std::sync::Arc;
 
-use axum::Json;
-use axum::extract::State;
 use dronechain_chain_spec::codec;
 use dronechain_chain_spec::evidence::{Evidence, Misbehaviour};
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::target::Work;
 use dronechain_chain_spec::transaction::Sender;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::api::Api;
+use super::call::{Answer, Call, Rest};
 use super::error::ApiError;
 use super::limits::ENTRIES_MAX;
-use super::params::{NoQuery, Params, at_most};
+use super::params::{Nothing, at_most};
+use crate::core::view::Rival;
 
-#[derive(Serialize)]
-pub(super) struct Missing {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct MissingList {
     /// All of them; the list has the first.
     count: usize,
     bodies: Vec<MissingView>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct MissingView {
     root: Hash256,
     leaf_count: u32,
@@ -33,27 +34,43 @@ struct MissingView {
     since_ms: u64,
 }
 
-/// `GET /v1/bodies/missing`
-pub(super) async fn missing(State(api): State<Arc<Api>>, _: Params<NoQuery>) -> Json<Missing> {
-    let (count, list) = &api.tip().health.missing;
-    let bodies = list.iter().map(|(batch, missing)| MissingView {
-        root: batch.root,
-        leaf_count: batch.leaf_count,
-        sender: missing.sender,
-        sequence: missing.sequence,
-        since_ms: missing.since_ms,
-    });
-    Json(Missing { count: *count, bodies: bodies.collect() })
+impl Answer for MissingList {}
+
+/// `batch.missing`
+pub(super) struct Missing;
+
+impl Call for Missing {
+    const NAME: &'static str = "batch.missing";
+    const REST: Rest = Rest::Get("/v1/bodies/missing");
+    const ABOUT: &'static str =
+        "Included anchors whose batch body is not here, against their senders; the first 1,000.";
+    type Params = Nothing;
+    type Answer = MissingList;
+
+    async fn call(api: Arc<Api>, Nothing {}: Nothing) -> Result<MissingList, ApiError> {
+        let (count, list) = &api.tip().health.missing;
+        let bodies = list.iter().map(|(batch, missing)| MissingView {
+            root: batch.root,
+            leaf_count: batch.leaf_count,
+            sender: missing.sender,
+            sequence: missing.sequence,
+            since_ms: missing.since_ms,
+        });
+        Ok(MissingList { count: *count, bodies: bodies.collect() })
+    }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Range {
+    /// How many to leave out.
     from: Option<u32>,
+    /// How many at most.
+    #[schemars(range(max = 1_000))]
     limit: Option<u32>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct EvidenceView {
     id: Hash256,
     misbehaviour: Misbehaviour,
@@ -73,19 +90,28 @@ impl From<Evidence> for EvidenceView {
     }
 }
 
-/// `GET /v1/evidence`
-pub(super) async fn evidence(
-    State(api): State<Arc<Api>>,
-    Params(Range { from, limit }): Params<Range>,
-) -> Result<Json<Vec<EvidenceView>>, ApiError> {
-    let (limit, max) = (limit.unwrap_or(ENTRIES_MAX), ENTRIES_MAX);
-    let limit = usize::try_from(at_most("limit", limit.into(), max.into())?).unwrap_or(usize::MAX);
-    let skip = from.unwrap_or(0) as usize;
-    let list = api.run(move |api| Ok(api.rpc.store.evidence(skip, limit)?)).await?;
-    Ok(Json(list.into_iter().map(EvidenceView::from).collect()))
+impl Answer for Vec<EvidenceView> {}
+
+/// `evidence.list`
+pub(super) struct GetEvidence;
+
+impl Call for GetEvidence {
+    const NAME: &'static str = "evidence.list";
+    const REST: Rest = Rest::Get("/v1/evidence");
+    const ABOUT: &'static str = "Evidence of misbehaviour that this node has, which anyone can check.";
+    type Params = Range;
+    type Answer = Vec<EvidenceView>;
+
+    async fn call(api: Arc<Api>, Range { from, limit }: Range) -> Result<Vec<EvidenceView>, ApiError> {
+        let (limit, max) = (limit.unwrap_or(ENTRIES_MAX), ENTRIES_MAX);
+        let limit = usize::try_from(at_most("limit", limit.into(), max.into())?).unwrap_or(usize::MAX);
+        let skip = from.unwrap_or(0) as usize;
+        let list = api.run(move |api| Ok(api.rpc.store.evidence(skip, limit)?)).await?;
+        Ok(list.into_iter().map(EvidenceView::from).collect())
+    }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct RivalView {
     /// The other chain's first block that is not ours: what `--follow` wants.
     first: Hash256,
@@ -97,17 +123,28 @@ pub(super) struct RivalView {
     last_seen_ms: u64,
 }
 
-/// `GET /v1/rivals`
-pub(super) async fn rivals(State(api): State<Arc<Api>>, _: Params<NoQuery>) -> Json<Vec<RivalView>> {
-    let rivals = &api.tip().health.rivals;
-    let view = rivals.iter().map(|(first, rival)| RivalView {
-        first: *first,
-        fork_height: rival.fork_height,
-        head: rival.head,
-        height: rival.height,
-        work: rival.work,
-        first_seen_ms: rival.first_seen_ms,
-        last_seen_ms: rival.last_seen_ms,
-    });
-    Json(view.collect())
+impl Answer for Vec<RivalView> {}
+
+/// `chain.rivals`
+pub(super) struct Rivals;
+
+impl Call for Rivals {
+    const NAME: &'static str = "chain.rivals";
+    const REST: Rest = Rest::Get("/v1/rivals");
+    const ABOUT: &'static str = "Chains that leave this node's below the finality depth: operators decide.";
+    type Params = Nothing;
+    type Answer = Vec<RivalView>;
+
+    async fn call(api: Arc<Api>, Nothing {}: Nothing) -> Result<Vec<RivalView>, ApiError> {
+        let view = |(first, rival): (&Hash256, &Rival)| RivalView {
+            first: *first,
+            fork_height: rival.fork_height,
+            head: rival.head,
+            height: rival.height,
+            work: rival.work,
+            first_seen_ms: rival.first_seen_ms,
+            last_seen_ms: rival.last_seen_ms,
+        };
+        Ok(api.tip().health.rivals.iter().map(view).collect())
+    }
 }

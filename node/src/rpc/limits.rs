@@ -42,6 +42,20 @@ pub const TIP_WAIT_MAX_MS: u64 = 30_000;
 pub const HEADERS_MAX: u64 = 2_000;
 /// Bytes of links after which an answer ends early: what headers show can be large.
 pub const HEADERS_BYTES_MAX: usize = 4 << 20;
+/// Headers in one page of blocks.
+pub const BLOCKS_MAX: u64 = 1_000;
+/// Transactions in one page of a list.
+pub const PAGE_MAX: u64 = 100;
+/// Transactions whose states are asked for at once.
+pub const STATES_MAX: u64 = 256;
+/// How far below the tip branches are looked for, in blocks, unless it is said.
+pub const TIPS_DEPTH: u64 = 100;
+/// The same at most.
+pub const TIPS_DEPTH_MAX: u64 = 10_000;
+/// Headers that are looked through for branches.
+pub const TIPS_HEADERS_MAX: usize = 20_000;
+/// Branches in one answer.
+pub const TIPS_MAX: usize = 100;
 /// Registry entries in one answer.
 pub const ENTRIES_MAX: u32 = 1_000;
 
@@ -72,3 +86,21 @@ pub const EVENTS_AHEAD_MAX: usize = 16;
 pub const EVENT_WAIT: Duration = Duration::from_secs(10);
 /// A stream without events shows so often that it lives.
 pub const EVENT_KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+/// JSON-RPC: WebSocket connections and requests under way at a time; more get 429.
+pub const RPC_CONNECTIONS_MAX: u32 = 512;
+/// Bytes of a JSON-RPC request: a submission is hex there.
+pub const RPC_BYTES_MAX: u32 = 8 << 20;
+const _: () = assert!(2 * SUBMISSION_BYTES_MAX < RPC_BYTES_MAX as usize);
+/// Bytes of an answer, a batch's together.
+pub const RPC_ANSWER_BYTES_MAX: u32 = 16 << 20;
+/// Requests in a batch.
+pub const RPC_BATCH_MAX: u32 = 100;
+/// Subscriptions of one connection.
+pub const RPC_SUBSCRIPTIONS_MAX: u32 = 16;
+/// Messages that wait for a WebSocket's reader.
+pub const RPC_MESSAGES_AHEAD: u32 = 64;
+/// A WebSocket is pinged so often.
+pub const RPC_PING: Duration = Duration::from_secs(20);
+/// One that is silent for so long is closed.
+pub const RPC_SILENCE_MAX: Duration = Duration::from_secs(60);

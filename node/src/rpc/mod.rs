@@ -2,21 +2,29 @@
 //!
 //! Handlers read the store and the last published [`TipView`]; submissions go through a bounded
 //! queue to the one task that writes. Promises: every request is bounded in size, time and memory,
-//! an answer is about committed data only, and every refusal has a name. Leaves out: JSON-RPC,
-//! the explorer, and access by pages of other origins (no CORS).
+//! an answer is about committed data only, and every refusal has a name. One table of calls is behind
+//! REST and JSON-RPC, and behind what they say of themselves. Leaves out: the explorer, and access by
+//! pages of other origins (no CORS).
 
 mod anchors;
 mod api;
 mod cache;
 mod calendar;
+mod call;
+mod calls;
 mod chain;
+mod describe;
 mod error;
 mod events;
 mod health;
+mod jsonrpc;
 pub mod limits;
 mod params;
 mod proof;
+#[cfg(test)]
+mod reference;
 mod registry;
+mod search;
 mod server;
 mod status;
 mod submit;

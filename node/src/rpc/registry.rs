@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Json;
-use axum::extract::State;
 use dronechain_chain_spec::governance::Governance;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
@@ -11,45 +9,72 @@ use dronechain_chain_spec::receipt::Authority;
 use dronechain_chain_spec::registry::{Entry, Place, Roll};
 use dronechain_chain_spec::state::Admins;
 use dronechain_chain_spec::transaction::Sender;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::api::Api;
+use super::call::{Answer, Call, Rest};
 use super::error::ApiError;
 use super::limits::ENTRIES_MAX;
-use super::params::{NoQuery, Params, Segments, SenderName, at_most};
+use super::params::{Nothing, SenderName, at_most};
 use crate::store::Sequences;
 
-#[derive(Deserialize)]
+/// `registry.list`
+pub(super) struct Entries;
+
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Range {
+    /// Which list.
     roll: Roll,
+    /// Index of the first.
     from: Option<u32>,
+    /// How many at most.
+    #[schemars(range(max = 1_000))]
     limit: Option<u32>,
 }
 
-#[derive(Serialize)]
-pub(super) struct Entries {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct EntriesView {
+    /// All of the roll.
     count: u32,
+    /// The roll's root.
     root: Hash256,
     entries: Vec<Entry>,
 }
 
-/// `GET /v1/registry`
-pub(super) async fn entries(
-    State(api): State<Arc<Api>>,
-    Params(Range { roll, from, limit }): Params<Range>,
-) -> Result<Json<Entries>, ApiError> {
-    let limit = limit.unwrap_or(ENTRIES_MAX);
-    at_most("limit", limit.into(), ENTRIES_MAX.into())?;
-    let from = from.unwrap_or(0);
-    let tip = api.tip();
-    let registry = &tip.registry;
-    let places = (from..from.saturating_add(limit)).map(|index| Place { roll, index });
-    let entries = places.map_while(|place| registry.at(place)).map(|account| account.entry.clone());
-    Ok(Json(Entries { count: registry.len(roll), root: registry.root(roll), entries: entries.collect() }))
+impl Answer for EntriesView {}
+
+impl Call for Entries {
+    const NAME: &'static str = "registry.list";
+    const REST: Rest = Rest::Get("/v1/registry");
+    const ABOUT: &'static str =
+        "Who is registered: nodes, or accounts, which are controllers, operators and devices.";
+    type Params = Range;
+    type Answer = EntriesView;
+
+    async fn call(api: Arc<Api>, Range { roll, from, limit }: Range) -> Result<EntriesView, ApiError> {
+        let limit = limit.unwrap_or(ENTRIES_MAX);
+        at_most("limit", limit.into(), ENTRIES_MAX.into())?;
+        let from = from.unwrap_or(0);
+        let tip = api.tip();
+        let registry = &tip.registry;
+        let places = (from..from.saturating_add(limit)).map(|index| Place { roll, index });
+        let entries = places.map_while(|place| registry.at(place)).map(|account| account.entry.clone());
+        Ok(EntriesView { count: registry.len(roll), root: registry.root(roll), entries: entries.collect() })
+    }
 }
 
-#[derive(Serialize)]
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ByKey {
+    key: PublicKey,
+}
+
+/// `registry.get`
+pub(super) struct GetAccount;
+
+#[derive(Serialize, JsonSchema)]
 pub(super) struct AccountView {
     roll: Roll,
     index: u32,
@@ -57,29 +82,47 @@ pub(super) struct AccountView {
     next_sequence: u64,
 }
 
-/// `GET /v1/registry/{key}`
-pub(super) async fn account(
-    State(api): State<Arc<Api>>,
-    Segments(key): Segments<PublicKey>,
-    _: Params<NoQuery>,
-) -> Result<Json<AccountView>, ApiError> {
-    let tip = api.tip();
-    let Place { roll, index } = tip.registry.place(&key).ok_or(ApiError::Unknown("key"))?;
-    let account = tip.registry.account(&key).ok_or(ApiError::Unknown("key"))?;
-    let (entry, next_sequence) = (account.entry.clone(), account.next_sequence);
-    Ok(Json(AccountView { roll, index, entry, next_sequence }))
+impl Answer for AccountView {}
+
+impl Call for GetAccount {
+    const NAME: &'static str = "registry.get";
+    const REST: Rest = Rest::Get("/v1/registry/{key}");
+    const ABOUT: &'static str =
+        "What is registered of a key: its role, and the heights that made it what it is.";
+    type Params = ByKey;
+    type Answer = AccountView;
+
+    async fn call(api: Arc<Api>, ByKey { key }: ByKey) -> Result<AccountView, ApiError> {
+        let tip = api.tip();
+        let Place { roll, index } = tip.registry.place(&key).ok_or(ApiError::Unknown("key"))?;
+        let account = tip.registry.account(&key).ok_or(ApiError::Unknown("key"))?;
+        let (entry, next_sequence) = (account.entry.clone(), account.next_sequence);
+        Ok(AccountView { roll, index, entry, next_sequence })
+    }
 }
 
-/// `GET /v1/registry/{key}/proof`
-pub(super) async fn proof(
-    State(api): State<Arc<Api>>,
-    Segments(key): Segments<PublicKey>,
-    _: Params<NoQuery>,
-) -> Result<Json<Authority>, ApiError> {
-    api.run(move |api| api.account_proof(key)).await.map(Json)
+/// `registry.proof`
+pub(super) struct Proof;
+
+impl Answer for Authority {}
+
+impl Call for Proof {
+    const NAME: &'static str = "registry.proof";
+    const REST: Rest = Rest::Get("/v1/registry/{key}/proof");
+    const ABOUT: &'static str =
+        "An account's path to the accounts' root of a block, which has not changed since.";
+    type Params = ByKey;
+    type Answer = Authority;
+
+    async fn call(api: Arc<Api>, ByKey { key }: ByKey) -> Result<Authority, ApiError> {
+        api.run(move |api| api.account_proof(key)).await
+    }
 }
 
-#[derive(Serialize)]
+/// `chain.governance`
+pub(super) struct GetGovernance;
+
+#[derive(Serialize, JsonSchema)]
 pub(super) struct GovernanceView {
     #[serde(flatten)]
     governance: Governance,
@@ -87,29 +130,52 @@ pub(super) struct GovernanceView {
     next_sequence: u64,
 }
 
-/// `GET /v1/governance`
-pub(super) async fn governance(
-    State(api): State<Arc<Api>>,
-    _: Params<NoQuery>,
-) -> Result<Json<GovernanceView>, ApiError> {
-    let Admins { governance, next_sequence } = api.run(|api| Ok(api.rpc.store.admins()?)).await?;
-    Ok(Json(GovernanceView { governance, next_sequence }))
+impl Answer for GovernanceView {}
+
+impl Call for GetGovernance {
+    const NAME: &'static str = "chain.governance";
+    const REST: Rest = Rest::Get("/v1/governance");
+    const ABOUT: &'static str = "Who decides, and what was decided, after the tip.";
+    type Params = Nothing;
+    type Answer = GovernanceView;
+
+    async fn call(api: Arc<Api>, Nothing {}: Nothing) -> Result<GovernanceView, ApiError> {
+        let Admins { governance, next_sequence } = api.run(|api| Ok(api.rpc.store.admins()?)).await?;
+        Ok(GovernanceView { governance, next_sequence })
+    }
 }
 
-#[derive(Serialize)]
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BySender {
+    /// A key, or `admins`.
+    name: SenderName,
+}
+
+/// `tx.sequences`
+pub(super) struct GetSequences;
+
+#[derive(Serialize, JsonSchema)]
 pub(super) struct SequencesView {
+    /// By the chain.
     next_sequence: u64,
+    /// Behind the mempool's gap-free run.
     pending_sequence: u64,
 }
 
-/// `GET /v1/senders/{key or "admins"}`
-pub(super) async fn sender(
-    State(api): State<Arc<Api>>,
-    Segments(SenderName(sender)): Segments<SenderName>,
-    _: Params<NoQuery>,
-) -> Result<Json<SequencesView>, ApiError> {
-    let sequences = api.run(move |api| sequences(api, sender)).await?;
-    Ok(Json(SequencesView { next_sequence: sequences.next, pending_sequence: sequences.pending }))
+impl Answer for SequencesView {}
+
+impl Call for GetSequences {
+    const NAME: &'static str = "tx.sequences";
+    const REST: Rest = Rest::Get("/v1/senders/{name}");
+    const ABOUT: &'static str = "The sequences that a sender's next transaction may have.";
+    type Params = BySender;
+    type Answer = SequencesView;
+
+    async fn call(api: Arc<Api>, BySender { name }: BySender) -> Result<SequencesView, ApiError> {
+        let sequences = api.run(move |api| sequences(api, name.0)).await?;
+        Ok(SequencesView { next_sequence: sequences.next, pending_sequence: sequences.pending })
+    }
 }
 
 fn sequences(api: &Api, sender: Sender) -> Result<Sequences, ApiError> {

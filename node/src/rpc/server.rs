@@ -17,14 +17,14 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::api::Api;
+use super::api::{Api, json_text};
 use super::error::ApiError;
 use super::events::Cut;
 use super::limits::{
     ACCEPT_FAILURES_MAX, ACCEPT_PAUSE, BODY_BYTES_MAX, CONNECTION_AGE_MAX, CONNECTIONS_MAX, GRACE,
     HEAD_BYTES_MAX, HEAD_WAIT,
 };
-use super::{Rpc, anchors, calendar, chain, events, health, registry, status, submit, transactions};
+use super::{Rpc, calls, describe, events, jsonrpc, status, submit};
 
 /// Serves until `shutdown` resolves; requests under way then get a short time to finish.
 ///
@@ -87,7 +87,7 @@ async fn connection(stream: TcpStream, router: Router, mut stopped: watch::Recei
         .half_close(false);
     let cut = Cut::default();
     let service = TowerToHyperService::new(router.layer(Extension(cut.clone())));
-    let served = builder.serve_connection(TokioIo::new(stream), service);
+    let served = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let mut served = pin!(served);
     let end = tokio::select! {
         result = served.as_mut() => Some(result),
@@ -108,33 +108,25 @@ async fn connection(stream: TcpStream, router: Router, mut stopped: watch::Recei
 }
 
 fn router(rpc: Rpc, stopped: watch::Receiver<bool>) -> Router {
-    Router::new()
-        .route("/v1/status", get(status::status))
-        .route("/v1/tip", get(status::tip))
-        .route("/v1/spec", get(status::spec))
-        .route("/v1/headers", get(chain::headers))
-        .route("/v1/header/{name}", get(chain::header))
-        .route("/v1/block/{name}", get(chain::block))
-        // Reads its body itself, within bounds of its own.
+    let api = Arc::new(Api::new(rpc, stopped.clone()));
+    let calls = calls::all();
+    let methods = jsonrpc::methods(&api, &calls);
+    let document: Arc<str> = describe::openapi(&calls).into();
+    let mut router = Router::new();
+    for call in &calls {
+        router = router.route(call.rest.path(), (call.route)());
+    }
+    router
+        // Read their bodies themselves, within bounds of their own.
         .route("/v1/transactions", post(submit::submit))
-        .route("/v1/transactions/{txid}", get(transactions::transaction))
-        .route("/v1/senders/{name}", get(registry::sender))
-        .route("/v1/anchors/{key}/{sequence}", get(anchors::anchor))
-        .route("/v1/receipts/{hash}", get(anchors::receipt))
-        .route("/v1/bodies/missing", get(health::missing))
-        .route("/v1/bodies/{root}/{leaf_count}", get(anchors::body))
-        .route("/v1/evidence", get(health::evidence))
-        .route("/v1/rivals", get(health::rivals))
-        .route("/v1/governance", get(registry::governance))
-        .route("/v1/registry", get(registry::entries))
-        .route("/v1/registry/{key}", get(registry::account))
-        .route("/v1/registry/{key}/proof", get(registry::proof))
+        .route("/v1/transactions/check", post(submit::try_out))
         .route("/v1/events", get(events::events))
-        .route("/calendar/{height}/data", get(calendar::data))
+        .route("/openapi.json", get(async move || json_text(document.to_string())))
         .route("/livez", get(status::live))
         .route("/readyz", get(status::ready))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(api)
+        .merge(jsonrpc::mount(methods, stopped))
         .fallback(async || ApiError::NoRoute)
         .method_not_allowed_fallback(async || ApiError::Method)
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(Arc::new(Api::new(rpc, stopped)))
 }

@@ -5,25 +5,32 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::{Body, to_bytes};
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use dronechain_chain_spec::codec;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::promise::{Promise, SignedPromise};
 use dronechain_chain_spec::rules::TxError;
-use dronechain_chain_spec::transaction::CheckedTransaction;
+use dronechain_chain_spec::transaction::{CheckedTransaction, Sender};
 use dronechain_chain_spec::wire::Submission;
-use serde::Serialize;
+use jsonrpsee::RpcModule;
+use jsonrpsee::types::Params;
+use schemars::{JsonSchema, Schema};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::timeout;
 
 use super::api::Api;
+use super::call::from_query;
+use super::describe::Schemas;
 use super::error::ApiError;
+use super::jsonrpc;
 use super::limits::{ANSWER_WAIT, BODY_BYTES_PER_S, BODY_WAIT, SUBMISSION_BYTES_MAX};
-use super::params::{NoQuery, Params};
-use super::transactions::Progress;
+use super::params::Nothing;
+use super::transactions::{self, Progress};
 use crate::core::event::{CheckedBody, SubmitError, Submitted};
 use crate::core::view::BatchId;
 
@@ -38,23 +45,44 @@ pub struct Submit {
     pub reply: oneshot::Sender<Result<Submitted, SubmitError>>,
 }
 
-#[derive(Serialize)]
+/// What became of a submission.
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Accepted {
     txid: Hash256,
     state: Progress,
     #[serde(skip_serializing_if = "Option::is_none")]
     height: Option<u64>,
+    /// Canonical bytes of the node's signed promise in hex; none to the admins, or by an old tip.
     #[serde(skip_serializing_if = "Option::is_none")]
     promise: Option<SignedPromise>,
+}
+
+/// What a check found: that no rule which needs no state refuses.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Checked {
+    txid: Hash256,
+    /// Where the transaction stands already.
+    state: Progress,
+    /// The sequence that its sender's next transaction may have.
+    pending_sequence: Option<u64>,
+}
+
+/// A submission in JSON.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct InHex {
+    /// Canonical bytes of a Submission in hex.
+    submission: String,
 }
 
 /// `POST /v1/transactions`
 pub(super) async fn submit(
     State(api): State<Arc<Api>>,
-    _: Params<NoQuery>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<Accepted>), ApiError> {
+    let Nothing {} = from_query(query.as_deref().unwrap_or_default())?;
     let len = content_length(&headers)?;
     if api.rpc.store.disk().is_low() {
         return Err(ApiError::NoSpace);
@@ -62,7 +90,27 @@ pub(super) async fn submit(
     // Held until the answer: bounds what submissions take in memory.
     let _room = room(&api, len)?;
     let bytes = read(body, len).await?;
-    let (transaction, body) = Arc::clone(&api).run(move |api| check(api, &bytes)).await?;
+    let accepted = take(&api, bytes).await?;
+    let status = if accepted.state == Progress::Included { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok((status, Json(accepted)))
+}
+
+/// `POST /v1/transactions/check`
+pub(super) async fn try_out(
+    State(api): State<Arc<Api>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Checked>, ApiError> {
+    let Nothing {} = from_query(query.as_deref().unwrap_or_default())?;
+    let len = content_length(&headers)?;
+    let _room = room(&api, len)?;
+    let bytes = read(body, len).await?;
+    checked(&api, bytes).await.map(Json)
+}
+
+async fn take(api: &Arc<Api>, bytes: Vec<u8>) -> Result<Accepted, ApiError> {
+    let (transaction, body) = Arc::clone(api).run(move |api| check(api, &bytes)).await?;
     let taken = transaction.clone();
     let (reply, answer) = oneshot::channel();
     api.rpc.submit.try_send(Submit { transaction, body, reply }).map_err(|error| match error {
@@ -72,14 +120,102 @@ pub(super) async fn submit(
     let answer = timeout(ANSWER_WAIT, answer).await.map_err(|_| ApiError::NoAnswer)?;
     Ok(match answer.map_err(|_| ApiError::Stopping)?? {
         Submitted::Pending { txid, tip } => {
-            let promise = tip.and_then(|tip| promise(&api, &taken, tip));
-            (StatusCode::ACCEPTED, Json(Accepted { txid, state: Progress::Pending, height: None, promise }))
+            let promise = tip.and_then(|tip| promise(api, &taken, tip));
+            Accepted { txid, state: Progress::Pending, height: None, promise }
         }
         Submitted::Included { txid, height } => {
-            let (state, height) = (Progress::Included, Some(height));
-            (StatusCode::OK, Json(Accepted { txid, state, height, promise: None }))
+            Accepted { txid, state: Progress::Included, height: Some(height), promise: None }
         }
     })
+}
+
+async fn checked(api: &Arc<Api>, bytes: Vec<u8>) -> Result<Checked, ApiError> {
+    let read = move |api: &Api| {
+        let (transaction, _) = check(api, &bytes)?;
+        let (txid, sender) = (transaction.txid(), transaction.get().body.sender);
+        let state = transactions::state(api, txid)?.state;
+        let place = match sender {
+            Sender::Admins => None,
+            Sender::Key(key) => api.tip().registry.place(&key),
+        };
+        let sequences = api.rpc.store.sequences(sender, place)?;
+        Ok(Checked { txid, state, pending_sequence: sequences.map(|sequences| sequences.pending) })
+    };
+    Arc::clone(api).run(read).await
+}
+
+const SUBMIT: (&str, &str) = (
+    "tx.submit",
+    "Takes a transaction in, with its batch body: pending once durable, included if the same bytes were before.",
+);
+const CHECK: (&str, &str) = (
+    "tx.check",
+    "Applies every rule that needs no state to a submission, without taking it in; tells where it would stand.",
+);
+
+/// Adds both under their names.
+pub(super) fn register(module: &mut RpcModule<Api>) {
+    module
+        .register_async_method(SUBMIT.0, |params, api, _| async move {
+            if api.rpc.store.disk().is_low() {
+                return Err(ApiError::NoSpace.into());
+            }
+            let (bytes, _room) = from_hex(&api, &params)?;
+            jsonrpc::answered(take(&api, bytes).await?)
+        })
+        .expect("names differ");
+    module
+        .register_async_method(CHECK.0, |params, api, _| async move {
+            let (bytes, _room) = from_hex(&api, &params)?;
+            jsonrpc::answered(checked(&api, bytes).await?)
+        })
+        .expect("names differ");
+}
+
+fn from_hex(api: &Api, params: &Params<'_>) -> Result<(Vec<u8>, OwnedSemaphorePermit), ApiError> {
+    let InHex { submission } = jsonrpc::read(params)?;
+    let len = submission.len() as u64 / 2;
+    if len > SUBMISSION_BYTES_MAX as u64 {
+        return Err(ApiError::TooLarge { found: len, max: SUBMISSION_BYTES_MAX });
+    }
+    let room = room(api, len)?;
+    let bytes = hex::decode(&submission).map_err(|error| ApiError::Params(format!("submission: {error}")))?;
+    Ok((bytes, room))
+}
+
+/// What the routes are in OpenAPI.
+pub(super) fn openapi(paths: &mut Map<String, Value>, schemas: &mut Schemas, refused: &Value) {
+    let body = json!({ "required": true, "content": { "application/octet-stream": { "schema": {} } } });
+    let (accepted, checked) =
+        (schemas.answered.subschema_for::<Accepted>(), schemas.answered.subschema_for::<Checked>());
+    let json_of = |about: &str, schema: &Schema| json!({ "description": about, "content": { "application/json": { "schema": schema } } });
+    let operation = |(name, about): (&str, &str), responses: Value| json!({ "operationId": name, "summary": about, "tags": ["tx"], "requestBody": body, "responses": responses });
+    let submitted = operation(
+        SUBMIT,
+        json!({
+            "202": json_of("Durable here, not in a block yet.", &accepted),
+            "200": json_of("In a block already.", &accepted),
+            "default": refused,
+        }),
+    );
+    let tried = operation(CHECK, json!({ "200": json_of("No rule refuses.", &checked), "default": refused }));
+    let list = paths.entry("/v1/transactions").or_insert_with(|| json!({}));
+    list["post"] = submitted;
+    paths.insert("/v1/transactions/check".to_owned(), json!({ "post": tried }));
+}
+
+/// What the methods are in OpenRPC, each made by `method`.
+pub(super) fn openrpc(
+    schemas: &mut Schemas,
+    method: impl Fn(&str, &str, &Value, &Value) -> Value,
+) -> [Value; 2] {
+    let params = Value::from(InHex::json_schema(&mut schemas.asked));
+    let answers = [
+        json!(schemas.answered.subschema_for::<Accepted>()),
+        json!(schemas.answered.subschema_for::<Checked>()),
+    ];
+    let [accepted, checked] = answers;
+    [method(SUBMIT.0, SUBMIT.1, &params, &accepted), method(CHECK.0, CHECK.1, &params, &checked)]
 }
 
 /// The node's promise of a transaction that is durable; none to the admins.

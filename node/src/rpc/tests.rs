@@ -20,7 +20,7 @@ use dronechain_chain_spec::transaction::{
     Action, Anchor, AnchorKind, CheckedTransaction, Sender, TransactionBody,
 };
 use dronechain_chain_spec::wire::{BatchBody, Submission};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -330,7 +330,9 @@ async fn refusals_have_status_and_name() {
         ("/v1/header/4".to_owned(), 404, "unknown"),
         (format!("/v1/receipts/{unknown}"), 404, "unknown"),
         (format!("/v1/receipts/{}?device={unknown}", leaves()[0]), 404, "unknown"),
-        ("/v1/transactions".to_owned(), 405, "method-not-allowed"),
+        ("/v1/transactions".to_owned(), 400, "bad-query"),
+        ("/v1/transactions?kind=nothing".to_owned(), 400, "bad-query"),
+        ("/v1/transactions/check".to_owned(), 405, "method-not-allowed"),
     ] {
         assert_eq!(node.refusal(&path).await, (status, name.to_owned()), "{path}");
     }
@@ -411,4 +413,372 @@ async fn tip_is_awaited_and_readiness_follows_it() {
     assert_eq!(same["height"], 4);
     node.stop.send(()).expect("the server runs");
     node.server.await.expect("no panic").expect("no failure");
+}
+
+impl Running {
+    /// Status and answer of a JSON-RPC request.
+    async fn rpc(&self, request: &str) -> (u16, Value) {
+        let head = format!(
+            "POST /rpc HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: {}",
+            request.len()
+        );
+        let (status, body) = self.ask(&head, request.as_bytes()).await;
+        (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+    }
+
+    /// The result of a call.
+    async fn call(&self, method: &str, params: Value) -> Value {
+        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let (status, answer) = self.rpc(&request.to_string()).await;
+        assert_eq!((status, &answer["id"]), (200, &1.into()), "{answer}");
+        assert!(answer["error"].is_null(), "{method}: {answer}");
+        answer["result"].clone()
+    }
+
+    /// Code of a refused call, and the name of why.
+    async fn refused_call(&self, method: &str, params: Value) -> (i64, String) {
+        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let (_, answer) = self.rpc(&request.to_string()).await;
+        let error = &answer["error"];
+        (error["code"].as_i64().expect("a code"), error["data"]["name"].as_str().unwrap_or("").to_owned())
+    }
+}
+
+#[tokio::test]
+async fn json_rpc_and_rest_give_the_same_answers() {
+    let node = running().await;
+    let controller = PublicKey::of(&key(CONTROLLER)).to_string();
+    let (leaf, root) = (leaves()[0].to_string(), merkle::root(&leaves()).to_string());
+    let txid = anchor(0, &leaves()).txid().to_string();
+    let hash = node.get("/v1/header/2").await.1["hash"].clone();
+    for (method, params, path) in [
+        ("chain.status", json!({}), "/v1/status".to_owned()),
+        ("chain.tip", json!({}), "/v1/tip".to_owned()),
+        ("chain.spec", json!({}), "/v1/spec".to_owned()),
+        ("chain.header", json!({ "name": 2 }), "/v1/header/2".to_owned()),
+        ("chain.header", json!({ "name": hash }), "/v1/header/2".to_owned()),
+        ("chain.block", json!({ "name": "2", "detail": "names" }), "/v1/block/2?detail=names".to_owned()),
+        ("chain.block", json!({ "name": "2", "detail": "bytes" }), "/v1/block/2?detail=bytes".to_owned()),
+        ("chain.block", json!({ "name": "2" }), "/v1/block/2".to_owned()),
+        ("chain.blocks", json!({ "limit": 2 }), "/v1/blocks?limit=2".to_owned()),
+        ("chain.tips", json!({}), "/v1/tips".to_owned()),
+        ("chain.rivals", json!({}), "/v1/rivals".to_owned()),
+        ("chain.governance", json!({}), "/v1/governance".to_owned()),
+        ("tx.get", json!({ "txid": txid }), format!("/v1/transactions/{txid}")),
+        ("tx.bySender", json!({ "name": controller }), format!("/v1/senders/{controller}/transactions")),
+        ("tx.byKind", json!({ "kind": "anchor" }), "/v1/transactions?kind=anchor".to_owned()),
+        ("tx.sequences", json!({ "name": "admins" }), "/v1/senders/admins".to_owned()),
+        ("pool.list", json!({}), "/v1/pool".to_owned()),
+        ("anchor.get", json!({ "key": controller, "sequence": 0 }), format!("/v1/anchors/{controller}/0")),
+        ("receipt.get", json!({ "hash": leaf }), format!("/v1/receipts/{leaf}")),
+        ("batch.anchors", json!({ "root": root }), format!("/v1/roots/{root}")),
+        ("batch.missing", json!({}), "/v1/bodies/missing".to_owned()),
+        ("registry.list", json!({ "roll": "accounts" }), "/v1/registry?roll=accounts".to_owned()),
+        ("registry.get", json!({ "key": controller }), format!("/v1/registry/{controller}")),
+        ("registry.proof", json!({ "key": controller }), format!("/v1/registry/{controller}/proof")),
+        ("evidence.list", json!({}), "/v1/evidence".to_owned()),
+        ("search.find", json!({ "q": leaf }), format!("/v1/search?q={leaf}")),
+        ("calendar.data", json!({ "height": 2 }), "/calendar/2/data".to_owned()),
+    ] {
+        let (status, rest) = node.get(&path).await;
+        assert_eq!((status, node.call(method, params).await), (200, rest), "{path}");
+    }
+    // Bytes over REST are hex in JSON.
+    for (method, params, path) in [
+        ("chain.headers", json!({ "from": 1 }), "/v1/headers?from=1".to_owned()),
+        (
+            "batch.body",
+            json!({ "root": root, "leaf_count": leaf_count() }),
+            format!("/v1/bodies/{root}/{}", leaf_count()),
+        ),
+    ] {
+        let (_, bytes) = node.ask(&format!("GET {path} HTTP/1.1"), b"").await;
+        assert_eq!(node.call(method, params).await, hex::encode(bytes), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn lists_are_read_to_the_end_by_their_cursors() {
+    let node = running().await;
+    let (mut heights, mut path) = (Vec::new(), "/v1/blocks?limit=1".to_owned());
+    loop {
+        let (_, page) = node.get(&path).await;
+        heights
+            .extend(page["blocks"].as_array().expect("a list").iter().map(|block| block["height"].clone()));
+        let Some(next) = page["next"].as_u64() else { break };
+        path = format!("/v1/blocks?limit=1&before={next}");
+    }
+    assert_eq!(heights, [3, 2, 1, 0]);
+    let (_, page) = node.get("/v1/transactions?kind=anchor&limit=1").await;
+    assert_eq!(page["transactions"][0]["height"], 2);
+    assert_eq!(page["next"], Value::Null, "there is one");
+    let (_, page) = node.get("/v1/transactions?kind=admit").await;
+    let first = &page["transactions"][0];
+    assert_eq!(
+        (&first["sender"], &first["height"], &first["outcome"]),
+        (&"admins".into(), &1.into(), &"applied".into())
+    );
+    let (_, page) = node.get("/v1/transactions?kind=anchor&before=2-0").await;
+    assert_eq!(page, json!({ "transactions": [], "next": null }), "below its place there is none");
+    let (_, page) = node.get("/v1/senders/admins/transactions?from=1").await;
+    assert_eq!(page["transactions"], json!([]));
+    let txids = [anchor(0, &leaves()).txid(), sha256(&[b"unknown"])];
+    let request = json!({ "txids": txids }).to_string();
+    let head = format!("POST /v1/transactions/states HTTP/1.1\r\nContent-Length: {}", request.len());
+    let (status, body) = node.ask(&head, request.as_bytes()).await;
+    let states: Value = serde_json::from_slice(&body).expect("JSON");
+    assert_eq!((status, &states["states"][0]["state"]), (200, &"included".into()));
+    assert_eq!(states["states"][1]["state"], "unknown");
+}
+
+#[tokio::test]
+async fn search_tells_what_a_name_may_mean() {
+    let node = running().await;
+    let found = async |name: &str| node.get(&format!("/v1/search?q={name}")).await.1["found"].clone();
+    let block = found("2").await;
+    assert_eq!((&block[0]["type"], &block[0]["height"]), (&"block".into(), &2.into()));
+    let hash = block[0]["hash"].as_str().expect("a hash").to_uppercase();
+    assert_eq!(found(&hash).await, block, "however it is written");
+    for (name, kind) in [
+        (anchor(0, &leaves()).txid().to_string(), "transaction"),
+        (leaves()[4].to_string(), "record"),
+        (merkle::root(&leaves()).to_string(), "batch"),
+        (PublicKey::of(&key(CONTROLLER)).to_string(), "key"),
+    ] {
+        let hits = found(&name).await;
+        assert_eq!((&hits[0]["type"], hits.as_array().map(Vec::len)), (&kind.into(), Some(1)), "{hits}");
+    }
+    for nothing in ["99", "zz", "", &sha256(&[b"unknown"]).to_string()] {
+        assert_eq!(found(nothing).await, json!([]), "{nothing}");
+    }
+}
+
+#[tokio::test]
+async fn json_rpc_follows_its_specification() {
+    let node = running().await;
+    let tip = node.get("/v1/tip").await.1;
+    let ok = |id: Value| json!({ "jsonrpc": "2.0", "id": id, "result": tip });
+    let failed = |answer: &Value, code: i64| {
+        assert_eq!(answer["error"]["code"], code, "{answer}");
+        assert!(answer["result"].is_null(), "{answer}");
+    };
+    for (id, text) in [(json!(7), "7"), (json!("a"), "\"a\"")] {
+        let request = format!(r#"{{"jsonrpc":"2.0","id":{text},"method":"chain.tip"}}"#);
+        assert_eq!(node.rpc(&request).await, (200, ok(id)));
+    }
+    // Malformed, and not a request at all.
+    failed(&node.rpc("{").await.1, -32_700);
+    for bad in [
+        "{}",
+        "[]",
+        "1",
+        r#""text""#,
+        r#"{"jsonrpc":"1.0","id":1,"method":"chain.tip"}"#,
+        r#"{"id":1,"method":"chain.tip"}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":5}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"chain.tip","params":"text"}"#,
+    ] {
+        let (_, answer) = node.rpc(bad).await;
+        let code = answer["error"]["code"].as_i64().unwrap_or_else(|| panic!("{bad}: {answer}"));
+        assert!([-32_600, -32_602, -32_700].contains(&code), "{bad}: {answer}");
+    }
+    failed(&node.rpc(r#"{"jsonrpc":"2.0","id":1,"method":"chain.nothing"}"#).await.1, -32_601);
+    // Notifications have no answer, alone or among others.
+    let (status, nothing) = node.rpc(r#"{"jsonrpc":"2.0","method":"chain.tip"}"#).await;
+    assert!(status < 300 && nothing.is_null(), "{status}: {nothing}");
+    let batch = r#"[{"jsonrpc":"2.0","id":1,"method":"chain.tip"},{"jsonrpc":"2.0","method":"chain.tip"},
+        {"jsonrpc":"2.0","id":2,"method":"chain.nothing"},3]"#;
+    let (_, answers) = node.rpc(batch).await;
+    let answers = answers.as_array().expect("a batch").clone();
+    assert_eq!(answers.len(), 3, "{answers:?}");
+    assert!(answers.contains(&ok(1.into())), "{answers:?}");
+    let many = format!("[{}]", vec![r#"{"jsonrpc":"2.0","id":1,"method":"chain.tip"}"#; 101].join(","));
+    assert!(node.rpc(&many).await.1["error"]["code"].is_i64(), "more than a batch may have");
+
+    // Refusals have the code of their kind and the name that REST gives.
+    let unknown = sha256(&[b"unknown"]).to_string();
+    for (method, params, code, name) in [
+        ("chain.header", json!({ "name": "zz" }), -32_602, "bad-params"),
+        ("chain.header", json!({}), -32_602, "bad-params"),
+        ("chain.header", json!({ "name": 1, "more": 2 }), -32_602, "bad-params"),
+        ("chain.header", json!({ "name": -1 }), -32_602, "bad-params"),
+        ("chain.blocks", json!({ "limit": 1_001 }), -32_602, "too-much"),
+        ("chain.header", json!({ "name": 4 }), -32_001, "unknown"),
+        ("receipt.get", json!({ "hash": unknown }), -32_001, "unknown"),
+        ("tx.submit", json!({ "submission": "00" }), -32_002, "tx-malformed"),
+        ("tx.submit", json!({ "submission": "zz" }), -32_602, "bad-params"),
+        ("tx.check", json!({ "submission": "00" }), -32_002, "tx-malformed"),
+    ] {
+        assert_eq!(
+            node.refused_call(method, params.clone()).await,
+            (code, name.to_owned()),
+            "{method} {params}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn submission_is_checked_without_being_taken_in() {
+    let node = running().await;
+    let transaction = anchor(1, &leaves()).get().clone();
+    let txid = transaction.txid();
+    let submission = codec::encode(&Submission { transaction, body: Some(BatchBody(leaves())) });
+    let expected = json!({ "txid": txid, "state": "unknown", "pending_sequence": 1 });
+    assert_eq!(node.call("tx.check", json!({ "submission": hex::encode(&submission) })).await, expected);
+    let head = format!("POST /v1/transactions/check HTTP/1.1\r\nContent-Length: {}", submission.len());
+    let (status, body) = node.ask(&head, &submission).await;
+    assert_eq!((status, serde_json::from_slice::<Value>(&body).expect("JSON")), (200, expected));
+    assert_eq!(node.get(&format!("/v1/transactions/{txid}")).await.1["state"], "unknown");
+}
+
+#[tokio::test]
+async fn descriptions_name_every_call_and_all_that_they_refer_to() {
+    let node = running().await;
+    let (status, openapi) = node.get("/openapi.json").await;
+    assert_eq!((status, &openapi["openapi"]), (200, &"3.1.0".into()));
+    let openrpc = node.call("rpc.discover", json!([])).await;
+    let mut named: Vec<_> = openapi["paths"]
+        .as_object()
+        .expect("paths")
+        .values()
+        .flat_map(|path| path.as_object().expect("methods").values())
+        .map(|operation| operation["operationId"].as_str().expect("a name").to_owned())
+        .filter(|name| !["livez", "readyz", "events.stream"].contains(&name.as_str()))
+        .collect();
+    let mut methods: Vec<_> = openrpc["methods"]
+        .as_array()
+        .expect("methods")
+        .iter()
+        .map(|method| method["name"].as_str().expect("a name").to_owned())
+        .filter(|name| name != "events.subscribe")
+        .collect();
+    named.sort();
+    methods.sort();
+    assert_eq!(named, methods);
+    for document in [&openapi, &openrpc] {
+        let text = document.to_string();
+        for reference in text.split("\"$ref\":\"").skip(1) {
+            let name =
+                reference.split('"').next().expect("a reference").trim_start_matches("#/components/schemas/");
+            assert!(document["components"]["schemas"][name].is_object(), "{name}");
+        }
+    }
+    // Each path's parameters are told, and that they must be given.
+    for (path, methods) in openapi["paths"].as_object().expect("paths") {
+        for name in path.split('{').skip(1).map(|rest| rest.split('}').next().expect("a name")) {
+            let told = methods["get"]["parameters"].as_array().expect("parameters");
+            let found =
+                told.iter().find(|parameter| parameter["name"] == name).expect("the path's parameter");
+            assert_eq!((&found["in"], &found["required"]), (&"path".into(), &true.into()), "{path}");
+        }
+    }
+}
+
+/// A WebSocket by hand: frames of text, as much of it as the tests need.
+struct Socket(TcpStream);
+
+impl Socket {
+    async fn connect(node: &Running) -> Self {
+        let mut stream = TcpStream::connect(node.address).await.expect("connects");
+        let head = "GET /rpc HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.expect("writes");
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            answer.push(stream.read_u8().await.expect("reads"));
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&answer));
+        Self(stream)
+    }
+
+    async fn send(&mut self, text: &Value) {
+        let text = text.to_string().into_bytes();
+        let len = u16::try_from(text.len()).expect("short").to_be_bytes();
+        // A mask of zeros leaves the text as it is.
+        let frame = [&[0x81, 0x80 | 126][..], &len, &[0; 4], &text].concat();
+        self.0.write_all(&frame).await.expect("writes");
+    }
+
+    async fn receive(&mut self) -> Value {
+        loop {
+            let kind = self.0.read_u8().await.expect("reads");
+            let len = match self.0.read_u8().await.expect("reads") {
+                126 => usize::from(self.0.read_u16().await.expect("reads")),
+                127 => usize::try_from(self.0.read_u64().await.expect("reads")).expect("fits"),
+                short => usize::from(short),
+            };
+            let mut text = vec![0; len];
+            self.0.read_exact(&mut text).await.expect("reads");
+            // Pings are passed over.
+            if kind == 0x81 {
+                return serde_json::from_slice(&text).expect("JSON");
+            }
+            assert_eq!(kind, 0x89, "a frame of text, or a ping");
+        }
+    }
+}
+
+#[tokio::test]
+async fn subscription_tells_from_its_cursor_and_ends_when_told() {
+    let node = running().await;
+    let mut socket = Socket::connect(&node).await;
+    let genesis = spec().genesis().hash();
+    let sender = PublicKey::of(&key(CONTROLLER));
+    let leaf = leaves()[1];
+    let params = json!({ "after": format!("{genesis}.0"), "senders": [sender], "hashes": [leaf] });
+    socket.send(&json!({ "jsonrpc": "2.0", "id": 1, "method": "events.subscribe", "params": params })).await;
+    let answer = socket.receive().await;
+    let subscription = answer["result"].clone();
+    assert!(answer["error"].is_null(), "{answer}");
+    let mut told = Vec::new();
+    while told.len() < 5 {
+        let notice = socket.receive().await;
+        assert_eq!(
+            (&notice["method"], &notice["params"]["subscription"]),
+            (&"events.event".into(), &subscription)
+        );
+        told.push(notice["params"]["result"].clone());
+    }
+    let events: Vec<_> = told.iter().map(|notice| notice["event"].as_str().expect("a name")).collect();
+    assert_eq!(events, ["head", "head", "anchor", "head", "receipt"]);
+    assert_eq!(told[2]["data"]["sender"], sender.to_string());
+    assert_eq!(
+        (&told[4]["data"]["hash"], &told[4]["data"]["state"]),
+        (&leaf.to_string().into(), &"included".into())
+    );
+    // A call on the same connection, and the end of the subscription.
+    socket.send(&json!({ "jsonrpc": "2.0", "id": 2, "method": "chain.tip" })).await;
+    assert_eq!(socket.receive().await["result"]["height"], 3);
+    let params = json!([subscription]);
+    socket
+        .send(&json!({ "jsonrpc": "2.0", "id": 3, "method": "events.unsubscribe", "params": params }))
+        .await;
+    assert_eq!(socket.receive().await["result"], true);
+    // What is wrong is refused by name.
+    let params = json!({ "after": "nonsense" });
+    socket.send(&json!({ "jsonrpc": "2.0", "id": 4, "method": "events.subscribe", "params": params })).await;
+    assert_eq!(socket.receive().await["error"]["data"]["name"], "bad-query");
+    drop(socket);
+    drop(node.stop);
+    node.server.await.expect("ends").expect("in order");
+}
+
+/// Set, the reference is written instead of compared.
+const WRITE: &str = "DRONECHAIN_WRITE_REFERENCE";
+
+#[tokio::test]
+async fn reference_in_the_docs_is_that_of_the_code() {
+    let node = running().await;
+    let (_, openapi) = node.get("/openapi.json").await;
+    let openrpc = node.call("rpc.discover", json!([])).await;
+    let text = super::reference::markdown(&openapi, &openrpc);
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/rpc.md");
+    if std::env::var_os(WRITE).is_some() {
+        std::fs::write(path, &text).expect("writes");
+    }
+    let found = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        found == text,
+        "{path} is not what the code says: run this test with {WRITE}=1 and look at the change"
+    );
 }

@@ -1,19 +1,23 @@
-//! Where a transaction stands.
+//! Transactions: where they stand, and lists of them.
 
 use std::sync::Arc;
 
-use axum::Json;
-use axum::extract::State;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::state::Outcome;
-use serde::Serialize;
+use dronechain_chain_spec::transaction::{ActionKind, Sender, Transaction};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::api::Api;
+use super::call::{Answer, Call, Rest};
 use super::error::ApiError;
-use super::params::{NoQuery, Params, Segments};
+use super::limits::{PAGE_MAX, STATES_MAX};
+use super::params::{Listed, SenderName, Spot, at_most};
+use crate::core::view::View as _;
+use crate::store::SequencePlace;
 
 /// How far a transaction or anchor has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Progress {
     Unknown,
@@ -21,26 +25,67 @@ pub(super) enum Progress {
     Included,
 }
 
-#[derive(Serialize)]
+/// Where a transaction stands.
+#[derive(Serialize, JsonSchema)]
 pub(super) struct TransactionState {
     txid: Hash256,
-    state: Progress,
+    pub(super) state: Progress,
     height: Option<u64>,
     block: Option<Hash256>,
+    /// Its index in the block.
+    position: Option<u32>,
     confirmations: Option<u64>,
     outcome: Option<Outcome>,
 }
 
-/// `GET /v1/transactions/{txid}`
-pub(super) async fn transaction(
-    State(api): State<Arc<Api>>,
-    Segments(txid): Segments<Hash256>,
-    _: Params<NoQuery>,
-) -> Result<Json<TransactionState>, ApiError> {
-    api.run(move |api| state(api, txid)).await.map(Json)
+#[derive(Serialize, JsonSchema)]
+pub(super) struct WholeTransaction {
+    #[serde(flatten)]
+    state: TransactionState,
+    /// The transaction; none if it is unknown.
+    transaction: Option<Transaction>,
 }
 
-fn state(api: &Api, txid: Hash256) -> Result<TransactionState, ApiError> {
+impl Answer for WholeTransaction {}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ByTxid {
+    txid: Hash256,
+}
+
+/// `tx.get`
+pub(super) struct Get;
+
+impl Call for Get {
+    const NAME: &'static str = "tx.get";
+    const REST: Rest = Rest::Get("/v1/transactions/{txid}");
+    const ABOUT: &'static str =
+        "A transaction and where it stands: unknown, pending, or included in the active chain.";
+    type Params = ByTxid;
+    type Answer = WholeTransaction;
+
+    async fn call(api: Arc<Api>, ByTxid { txid }: ByTxid) -> Result<WholeTransaction, ApiError> {
+        api.run(move |api| whole(api, txid)).await
+    }
+}
+
+fn whole(api: &Api, txid: Hash256) -> Result<WholeTransaction, ApiError> {
+    let store = &api.rpc.store;
+    let pooled = store.pool_place(&txid)?;
+    let state = state(api, txid)?;
+    let transaction = match (&state.block, state.position, pooled) {
+        (Some(block), Some(position), _) => {
+            let parts = api.block_parts(block)?;
+            parts.and_then(|parts| parts.transactions.get(position as usize).cloned())
+        }
+        (_, _, Some((sender, sequence))) => store.pool_entry(sender, sequence)?,
+        _ => None,
+    };
+    Ok(WholeTransaction { state, transaction: transaction.filter(|found| found.txid() == txid) })
+}
+
+pub(super) fn state(api: &Api, txid: Hash256) -> Result<TransactionState, ApiError> {
     let store = &api.rpc.store;
     // The mempool first: what a commit moves to the chain in between is found there.
     let pooled = store.pool_place(&txid)?.is_some();
@@ -51,6 +96,7 @@ fn state(api: &Api, txid: Hash256) -> Result<TransactionState, ApiError> {
             state,
             height: None,
             block: None,
+            position: None,
             confirmations: None,
             outcome: None,
         });
@@ -61,7 +107,226 @@ fn state(api: &Api, txid: Hash256) -> Result<TransactionState, ApiError> {
         state: Progress::Included,
         height: Some(place.height),
         block: Some(place.block),
+        position: Some(place.position),
         confirmations: Some(api.confirmations(place.height)?),
         outcome: outcomes.get(place.position as usize).copied(),
     })
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ByTxids {
+    /// At most 256.
+    txids: Listed<Hash256>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct States {
+    /// By txid.
+    states: Vec<TransactionState>,
+}
+
+impl Answer for States {}
+
+/// `tx.states`
+pub(super) struct GetStates;
+
+impl Call for GetStates {
+    const NAME: &'static str = "tx.states";
+    const REST: Rest = Rest::Post("/v1/transactions/states");
+    const ABOUT: &'static str = "Where many transactions stand.";
+    type Params = ByTxids;
+    type Answer = States;
+
+    async fn call(api: Arc<Api>, ByTxids { txids }: ByTxids) -> Result<States, ApiError> {
+        at_most("txids", txids.0.len() as u64, STATES_MAX)?;
+        let read =
+            move |api: &Api| txids.0.into_iter().map(|txid| state(api, txid)).collect::<Result<_, _>>();
+        Ok(States { states: api.run(read).await? })
+    }
+}
+
+/// A transaction of a list.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Listing {
+    txid: Hash256,
+    sender: Sender,
+    sequence: u64,
+    kind: ActionKind,
+    height: u64,
+    position: u32,
+    outcome: Option<Outcome>,
+    transaction: Transaction,
+}
+
+/// The transaction at a place of the active chain; none where a reorganisation came in between.
+fn listing(api: &Api, place: SequencePlace) -> Result<Option<Listing>, ApiError> {
+    let Some(block) = api.rpc.store.active(place.height)? else { return Ok(None) };
+    let Some(parts) = api.block_parts(&block)? else { return Ok(None) };
+    let Some(transaction) = parts.transactions.get(place.position as usize) else { return Ok(None) };
+    let outcomes = api.rpc.store.outcomes(&block)?.unwrap_or_default();
+    Ok(Some(Listing {
+        txid: transaction.txid(),
+        sender: transaction.body.sender,
+        sequence: transaction.body.sequence,
+        kind: transaction.body.action.kind(),
+        height: place.height,
+        position: place.position,
+        outcome: outcomes.get(place.position as usize).copied(),
+        transaction: transaction.clone(),
+    }))
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BySender {
+    /// A key, or `admins`.
+    name: SenderName,
+    /// The first sequence; `next` of the page before.
+    from: Option<u64>,
+    /// How many at most.
+    #[schemars(range(max = 100))]
+    limit: Option<u64>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct BySenderView {
+    /// By rising sequence.
+    transactions: Vec<Listing>,
+    /// `from` of the next page; none behind the last.
+    next: Option<u64>,
+}
+
+impl Answer for BySenderView {}
+
+/// `tx.bySender`
+pub(super) struct OfSender;
+
+impl Call for OfSender {
+    const NAME: &'static str = "tx.bySender";
+    const REST: Rest = Rest::Get("/v1/senders/{name}/transactions");
+    const ABOUT: &'static str = "A sender's transactions on the active chain by sequence, a page at a time.";
+    type Params = BySender;
+    type Answer = BySenderView;
+
+    async fn call(api: Arc<Api>, BySender { name, from, limit }: BySender) -> Result<BySenderView, ApiError> {
+        let limit = page(limit)?;
+        api.run(move |api| {
+            let places = api.rpc.store.sequences_from(name.0, from.unwrap_or(0), limit + 1)?;
+            let next = places.get(limit).map(|(sequence, _)| *sequence);
+            let listed = places.into_iter().take(limit).map(|(_, place)| listing(api, place));
+            let transactions = listed.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+            Ok(BySenderView { transactions, next })
+        })
+        .await
+    }
+}
+
+/// Rows of a page.
+fn page(limit: Option<u64>) -> Result<usize, ApiError> {
+    let limit = at_most("limit", limit.unwrap_or(PAGE_MAX), PAGE_MAX)?;
+    Ok(usize::try_from(limit).unwrap_or(usize::MAX))
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ByKind {
+    /// What the transactions do.
+    kind: ActionKind,
+    /// `next` of the page before. Without it the page begins at the tip.
+    before: Option<Spot>,
+    /// How many at most.
+    #[schemars(range(max = 100))]
+    limit: Option<u64>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ByKindView {
+    /// From the latest down.
+    transactions: Vec<Listing>,
+    /// `before` of the next page; none behind the last.
+    next: Option<Spot>,
+}
+
+impl Answer for ByKindView {}
+
+/// `tx.byKind`
+pub(super) struct OfKind;
+
+impl Call for OfKind {
+    const NAME: &'static str = "tx.byKind";
+    const REST: Rest = Rest::Get("/v1/transactions");
+    const ABOUT: &'static str =
+        "The active chain's transactions of a kind, the latest first, a page at a time.";
+    type Params = ByKind;
+    type Answer = ByKindView;
+
+    async fn call(api: Arc<Api>, ByKind { kind, before, limit }: ByKind) -> Result<ByKindView, ApiError> {
+        let limit = page(limit)?;
+        let before = before.map_or(SequencePlace { height: u64::MAX, position: 0 }, |Spot(place)| place);
+        api.run(move |api| {
+            let mut places = api.rpc.store.kind_down(kind, before, limit + 1)?;
+            let more = places.len() > limit;
+            places.truncate(limit);
+            let next = places.last().filter(|_| more).map(|place| Spot(*place));
+            let listed = places.into_iter().map(|place| listing(api, place));
+            Ok(ByKindView {
+                transactions: listed.filter_map(Result::transpose).collect::<Result<_, _>>()?,
+                next,
+            })
+        })
+        .await
+    }
+}
+
+/// `pool.list`
+pub(super) struct Pool;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PoolWanted {
+    /// How many at most.
+    #[schemars(range(max = 100))]
+    limit: Option<u64>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct PoolView {
+    /// All that wait.
+    count: usize,
+    /// The first of them, by sender and sequence.
+    transactions: Vec<Waiting>,
+}
+
+impl Answer for PoolView {}
+
+#[derive(Serialize, JsonSchema)]
+struct Waiting {
+    txid: Hash256,
+    sender: Sender,
+    sequence: u64,
+    kind: ActionKind,
+}
+
+impl Call for Pool {
+    const NAME: &'static str = "pool.list";
+    const REST: Rest = Rest::Get("/v1/pool");
+    const ABOUT: &'static str = "Transactions that wait for their block.";
+    type Params = PoolWanted;
+    type Answer = PoolView;
+
+    async fn call(api: Arc<Api>, PoolWanted { limit }: PoolWanted) -> Result<PoolView, ApiError> {
+        let limit = page(limit)?;
+        api.run(move |api| {
+            let waiting = |transaction: Transaction| Waiting {
+                txid: transaction.txid(),
+                sender: transaction.body.sender,
+                sequence: transaction.body.sequence,
+                kind: transaction.body.action.kind(),
+            };
+            let transactions = api.rpc.store.pool_first(limit)?.into_iter().map(waiting).collect();
+            Ok(PoolView { count: api.tip().mempool, transactions })
+        })
+        .await
+    }
 }

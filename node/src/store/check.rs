@@ -11,6 +11,7 @@ use std::path::Path;
 
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::spec::ChainSpec;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::keys::Column;
@@ -21,7 +22,7 @@ use crate::core::view::ViewError;
 const FAULTS_MAX: usize = 20;
 
 /// Something wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Fault {
     /// The column family; `store` for the folder as a whole.
     pub column: &'static str,

@@ -172,12 +172,11 @@ impl Store {
         self.row(Column::Sequences, &keys::sequence(sender, sequence))
     }
 
-    /// Headers of a height and below, from the highest on and of each height by hash, at most `limit`.
-    pub fn headers_down(&self, height: u64, limit: usize) -> Result<Vec<(u64, Hash256)>, ViewError> {
-        let end =
-            height.checked_add(1).map_or_else(|| vec![u8::MAX; 9], |above| above.to_be_bytes().to_vec());
+    /// Headers of a height and above, from the highest down and of each height by hash, at most `limit`.
+    pub fn headers_down(&self, lowest: u64, limit: usize) -> Result<Vec<(u64, Hash256)>, ViewError> {
+        let (first, end) = (keys::active(lowest), [u8::MAX; 8]);
         let mut found = Vec::new();
-        self.each_in(Column::Heights, (&[], &end), IteratorMode::End, |key, _| {
+        self.each_in(Column::Heights, (&first, &end), IteratorMode::End, |key, _| {
             found.push(keys::parse_height(key).ok_or("key")?);
             Ok(found.len() < limit)
         })?;
@@ -256,6 +255,18 @@ impl Store {
         let parse =
             |row: Vec<u8>| keys::parse_sequence(&row).ok_or_else(|| self.bad(Column::PoolIds, "value"));
         row.map(parse).transpose()
+    }
+
+    /// The first of the durable mempool, by sender and sequence.
+    pub fn pool_first(&self, limit: usize) -> Result<Vec<Transaction>, ViewError> {
+        let mut found = Vec::new();
+        if limit > 0 {
+            self.each(Column::Pool, &[], |_, value| {
+                found.push(codec::decode(value).map_err(|_| "value")?);
+                Ok(found.len() < limit)
+            })?;
+        }
+        Ok(found)
     }
 
     /// Transactions in the durable mempool; walks all of them.

@@ -7,7 +7,7 @@ use dronechain_chain_spec::hash::Hash256;
 
 /// A block of which the head was told, and how many of its transactions were gone through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Cursor {
+pub(in crate::rpc) struct Cursor {
     pub(super) block: Hash256,
     pub(super) step: u32,
 }

@@ -10,15 +10,15 @@ use super::cursor::Cursor;
 
 /// An event with the cursor behind it.
 #[derive(Debug, Clone)]
-pub(super) struct Message {
-    pub(super) cursor: Cursor,
-    pub(super) told: Told,
+pub(in crate::rpc) struct Message {
+    pub(in crate::rpc) cursor: Cursor,
+    pub(in crate::rpc) told: Told,
 }
 
 /// What happened.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
-pub(super) enum Told {
+pub(in crate::rpc) enum Told {
     Head(Head),
     Reset(Head),
     Reorganisation { from: Hash256, fork_height: u64, fork_hash: Hash256, disconnected: u64 },
@@ -28,7 +28,7 @@ pub(super) enum Told {
 
 /// A block of the active chain.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct Head {
+pub(in crate::rpc) struct Head {
     pub(super) hash: Hash256,
     pub(super) height: u64,
     pub(super) time_ms: u64,
@@ -38,7 +38,7 @@ pub(super) struct Head {
 
 /// An anchor of a named sender.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct AnchorTold {
+pub(in crate::rpc) struct AnchorTold {
     pub(super) sender: PublicKey,
     pub(super) sequence: u64,
     pub(super) txid: Hash256,
@@ -51,7 +51,7 @@ pub(super) struct AnchorTold {
 
 /// Where a named hash stands, or stood.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct ReceiptTold {
+pub(in crate::rpc) struct ReceiptTold {
     pub(super) hash: Hash256,
     pub(super) state: ReceiptState,
     #[serde(flatten)]
@@ -61,14 +61,14 @@ pub(super) struct ReceiptTold {
 /// Whether the chain has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum ReceiptState {
+pub(in crate::rpc) enum ReceiptState {
     Included,
     Orphaned,
 }
 
 /// The anchor of a hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(super) struct Place {
+pub(in crate::rpc) struct Place {
     pub(super) height: u64,
     pub(super) block: Hash256,
     pub(super) sender: PublicKey,
@@ -76,14 +76,19 @@ pub(super) struct Place {
 }
 
 impl Message {
-    pub(super) fn to_event(&self) -> Event {
-        let name = match self.told {
+    /// What kind of event it is.
+    pub(in crate::rpc) fn name(&self) -> &'static str {
+        match self.told {
             Told::Head(_) => "head",
             Told::Reset(_) => "reset",
             Told::Reorganisation { .. } => "reorganisation",
             Told::Anchor(_) => "anchor",
             Told::Receipt(_) => "receipt",
-        };
+        }
+    }
+
+    pub(super) fn to_event(&self) -> Event {
+        let name = self.name();
         let data = serde_json::to_string(&self.told).expect("names and numbers always serialise");
         Event::default().id(self.cursor.to_string()).event(name).data(data)
     }

@@ -1,0 +1,37 @@
+//! The table of calls.
+
+use super::call::Entry;
+use super::{anchors, calendar, chain, health, registry, search, status, transactions};
+
+/// Every call that is parameters in, an answer out. Submissions and streams are beside it.
+pub(super) fn all() -> Vec<Entry> {
+    vec![
+        Entry::of::<status::Status>(),
+        Entry::of::<status::Tip>(),
+        Entry::of::<status::Spec>(),
+        Entry::of::<chain::Headers>(),
+        Entry::of::<chain::GetHeader>(),
+        Entry::of::<chain::GetBlock>(),
+        Entry::of::<chain::Blocks>(),
+        Entry::of::<chain::Tips>(),
+        Entry::of::<health::Rivals>(),
+        Entry::of::<registry::GetGovernance>(),
+        Entry::of::<transactions::Get>(),
+        Entry::of::<transactions::GetStates>(),
+        Entry::of::<transactions::OfSender>(),
+        Entry::of::<transactions::OfKind>(),
+        Entry::of::<registry::GetSequences>(),
+        Entry::of::<transactions::Pool>(),
+        Entry::of::<anchors::GetAnchor>(),
+        Entry::of::<anchors::GetReceipt>(),
+        Entry::of::<anchors::GetBody>(),
+        Entry::of::<anchors::AnchorsOfRoot>(),
+        Entry::of::<health::Missing>(),
+        Entry::of::<registry::Entries>(),
+        Entry::of::<registry::GetAccount>(),
+        Entry::of::<registry::Proof>(),
+        Entry::of::<health::GetEvidence>(),
+        Entry::of::<search::Search>(),
+        Entry::of::<calendar::Data>(),
+    ]
+}
