@@ -27,8 +27,8 @@ folder, key, what, *urls = sys.argv[1:]
 client = dronechain.Client(urls, folder)
 producer = client.producer(dronechain.SigningKey.load(key), linger=3_600, heartbeat=math.inf)
 pending = producer.send(what.encode())
-print(pending.hash, flush=True)
 try:
+    print(pending.hash, flush=True)
     pending.promised()
 except KeyboardInterrupt:
     print("interrupted", flush=True)
