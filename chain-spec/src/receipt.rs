@@ -28,7 +28,7 @@ use crate::header::SignedHeader;
 use crate::limits::RECEIPT_BYTES_MAX;
 use crate::merkle::Path;
 use crate::registry::{Commitments, Entry};
-use crate::transaction::{Action, Anchor, Transaction};
+use crate::transaction::{Action, Anchor, AnchorKind, Transaction};
 
 use json::{Object, header_hex, hex_bytes, object, path_json};
 
@@ -146,6 +146,15 @@ impl Receipt {
         let receipt = Self { target, root, path, source_id, chain_id, index, leaf_count, anchor };
         receipt.verify_path()?;
         Ok(receipt)
+    }
+
+    /// What the batch holds, by the anchor transaction; none if it is no anchor.
+    pub fn kind(&self) -> Option<AnchorKind> {
+        let transaction: Transaction = codec::decode(&self.anchor.transaction).ok()?;
+        match transaction.body.action {
+            Action::Anchor(anchor) => Some(anchor.kind),
+            _ => None,
+        }
     }
 
     /// The receipt as JSON text.

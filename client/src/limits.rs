@@ -38,6 +38,13 @@ pub const SEQUENCES_AHEAD_MAX: u64 = 256;
 pub const LOST_DEPTH: u64 = 6;
 /// Own blocks after which a batch that a node took and that is in no block is handed to the next node too.
 pub const IDLE_BLOCKS: u64 = 12;
+/// Records of a recovered outbox for which nodes are asked at the same time.
+pub const RECALLS_MAX: usize = 8;
+/// Times that all nodes are asked before one that shows nothing, or does not answer, is left out.
+pub const ROUNDS_MAX: u32 = 5;
+/// Times that all nodes are asked at a start before transactions of the own key that the outbox does not know, and that
+/// are in no block, are left out: about a minute.
+pub const FOREIGN_ROUNDS_MAX: u32 = 10;
 /// Pieces of evidence that a producer keeps against one node.
 pub const BROKEN_PER_NODE_MAX: usize = 16;
 /// Pause before evidence of a broken promise is looked for again, at another node.

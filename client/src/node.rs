@@ -15,7 +15,7 @@ use dronechain_chain_spec::merkle;
 use dronechain_chain_spec::promise::SignedPromise;
 use dronechain_chain_spec::receipt::{Authority, Receipt};
 use dronechain_chain_spec::spec::ChainSpec;
-use dronechain_chain_spec::transaction::{Anchor, Sender, Transaction};
+use dronechain_chain_spec::transaction::{Anchor, AnchorKind, Sender, Transaction};
 use dronechain_chain_spec::wire::{BatchBody, Submission};
 use serde::Deserialize;
 
@@ -189,8 +189,31 @@ impl NodeClient {
         hash: Hash256,
         device: Option<&PublicKey>,
     ) -> Result<Option<Receipt>, ClientError> {
+        self.receipt_where(hash, &device_query(device)).await
+    }
+
+    /// The receipt of a hash that `sender` anchored as `kind`; none if the node knows of no such anchor. Unverified.
+    pub async fn receipt_of(
+        &self,
+        hash: Hash256,
+        sender: &PublicKey,
+        kind: AnchorKind,
+    ) -> Result<Option<Receipt>, ClientError> {
+        let kind = match kind {
+            AnchorKind::Data => "data",
+            AnchorKind::Command => "command",
+            AnchorKind::Access => "access",
+        };
+        self.receipt_where(hash, &[("sender", sender.to_string()), ("kind", kind.to_owned())]).await
+    }
+
+    async fn receipt_where(
+        &self,
+        hash: Hash256,
+        query: &[(&str, String)],
+    ) -> Result<Option<Receipt>, ClientError> {
         let path = format!("/v1/receipts/{hash}");
-        let answer = self.http.get_bytes(&path, &device_query(device), JSON_BYTES_MAX).await;
+        let answer = self.http.get_bytes(&path, query, JSON_BYTES_MAX).await;
         let Some(json) = known(answer)? else { return Ok(None) };
         let receipt = Receipt::parse(&json).map_err(|error| self.malformed(&path, error.to_string()))?;
         if receipt.target != hash {

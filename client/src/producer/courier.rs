@@ -13,7 +13,7 @@ use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::limits::PROMISE_SLACK;
 use dronechain_chain_spec::promise::{BrokenPromise, Promise, SignedPromise};
 use dronechain_chain_spec::receipt::{AnchorProof, Receipt, ReceiptError};
-use dronechain_chain_spec::transaction::{Action, AnchorKind, Sender, Transaction};
+use dronechain_chain_spec::transaction::{Action, Anchor, AnchorKind, Sender, Transaction};
 use dronechain_chain_spec::wire::BatchBody;
 use tokio::sync::{RwLock, mpsc, watch};
 use tokio::task::JoinSet;
@@ -442,9 +442,7 @@ impl Courier {
             sequence,
             "another transaction of this key has the batch's sequence; it is signed anew"
         );
-        let Action::Anchor(anchor) = &flight.transaction.body.action else {
-            unreachable!("only anchors fly")
-        };
+        let anchor = anchor_of(&flight.transaction);
         let times_ms = (anchor.first_time, anchor.last_time);
         let cut = Cut { lot: flight.lot, kind: anchor.kind, times_ms, before: Some(sequence) };
         // The signer lives as long as the courier.
@@ -463,6 +461,7 @@ impl Courier {
                 return;
             }
             let (sequence, lot, inclusion) = (*sequence, Arc::clone(&flight.lot), Arc::clone(inclusion));
+            let kind = anchor_of(&flight.transaction).kind;
             let height = inclusion.height;
             if let Some(callback) = self.callback.clone() {
                 let delivery = Delivery::new(Arc::clone(&lot), self.chain_id, inclusion);
@@ -473,7 +472,7 @@ impl Courier {
                 }
             }
             let kept = run.kept(sequence, height);
-            if self.commands.send(Command::Delivered { sequence, lot, kept }).await.is_err() {
+            if self.commands.send(Command::Delivered { sequence, lot, kind, kept }).await.is_err() {
                 return;
             }
             run.flights.remove(&sequence);
@@ -535,6 +534,11 @@ impl Due {
     }
 }
 
+fn anchor_of(transaction: &Transaction) -> &Anchor {
+    let Action::Anchor(anchor) = &transaction.body.action else { unreachable!("only anchors fly") };
+    anchor
+}
+
 /// Whether another transaction has the sequence, or had.
 fn is_taken(error: &ClientError) -> bool {
     error.is_refusal("tx-sequence") || error.is_refusal("sequence-taken")
@@ -554,7 +558,7 @@ fn check(
     proof: &AnchorProof,
     headers: &Headers,
 ) -> Result<(), ReceiptError> {
-    let Action::Anchor(anchor) = &flight.transaction.body.action else { unreachable!("only anchors fly") };
+    let anchor = anchor_of(&flight.transaction);
     let receipt = Receipt {
         target: anchor.root,
         root: anchor.root,

@@ -48,6 +48,20 @@ pub enum OpenError {
         /// Of which network.
         chain_id: Hash256,
     },
+    /// The outbox lost what was acknowledged: files of it were damaged, or an earlier copy lies among them. With
+    /// [`ProducerBuilder::accept_loss`](super::ProducerBuilder::accept_loss) it opens with what is left.
+    #[error(
+        "the outbox {} has {found} commits where {acknowledged} were acknowledged: some of its files are damaged, or older",
+        path.display()
+    )]
+    Shortened {
+        /// The folder.
+        path: PathBuf,
+        /// Commits that it has.
+        found: u64,
+        /// Commits that it had.
+        acknowledged: u64,
+    },
     /// The outbox cannot be read or written.
     #[error(transparent)]
     Outbox(#[from] OutboxError),

@@ -3,9 +3,9 @@
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use dronechain_chain_spec::hash::Hash256;
-use dronechain_chain_spec::merkle::Tree;
+use dronechain_chain_spec::merkle::{Path, Tree};
 use dronechain_chain_spec::promise::SignedPromise;
-use dronechain_chain_spec::receipt::AnchorProof;
+use dronechain_chain_spec::receipt::{AnchorProof, Receipt};
 use tokio::sync::watch;
 
 use super::error::Rejection;
@@ -21,6 +21,45 @@ pub(super) enum Standing {
     Included(Arc<Inclusion>),
     /// The ledger refuses it.
     Rejected(Arc<Rejection>),
+    /// The ledger has records of it already, which a later day of this outbox anchored: each record has a place of its
+    /// own.
+    Dissolved(Arc<[Place]>),
+}
+
+/// Where a record of a dissolved lot is.
+#[derive(Debug, Clone)]
+pub(super) enum Place {
+    /// On the ledger.
+    Found(Arc<Found>),
+    /// In another lot, at that index.
+    Moved(Arc<Lot>, u32),
+}
+
+/// A record on the ledger, under as many blocks as count as delivered.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    pub(super) target: Hash256,
+    pub(super) root: Hash256,
+    pub(super) path: Path,
+    pub(super) index: u32,
+    pub(super) leaf_count: u32,
+    /// Shared by the records of its batch.
+    pub(super) inclusion: Arc<Inclusion>,
+}
+
+impl Found {
+    pub(super) fn receipt(&self, chain_id: Hash256) -> Receipt {
+        Receipt {
+            target: self.target,
+            root: self.root,
+            path: self.path.clone(),
+            source_id: self.inclusion.txid,
+            chain_id,
+            index: self.index,
+            leaf_count: self.leaf_count,
+            anchor: self.inclusion.proof.clone(),
+        }
+    }
 }
 
 impl Standing {

@@ -15,6 +15,7 @@ mod lot;
 mod outbox;
 mod pending;
 mod place;
+mod recall;
 mod record;
 mod signer;
 mod writer;
@@ -41,9 +42,10 @@ pub use record::Record;
 
 use crate::client::Client;
 use courier::{Callback, Courier};
-use lot::Standing;
-use outbox::Outbox;
+use lot::{Lot, Place, Standing};
+use outbox::{Outbox, Owner};
 use pending::Sight;
+use recall::Recall;
 use signer::Signer;
 use writer::{COMMANDS_MAX, Command, Ends, Handed, Room, Writer, wake};
 
@@ -54,11 +56,12 @@ pub struct ProducerBuilder {
     outbox: PathBuf,
     config: ProducerConfig,
     callback: Option<Callback>,
+    accept_loss: bool,
 }
 
 impl ProducerBuilder {
     pub(crate) fn new(client: Client, key: SigningKey, outbox: PathBuf) -> Self {
-        Self { client, key, outbox, config: ProducerConfig::default(), callback: None }
+        Self { client, key, outbox, config: ProducerConfig::default(), callback: None, accept_loss: false }
     }
 
     /// Other settings than the defaults.
@@ -74,15 +77,24 @@ impl ProducerBuilder {
         Self { callback: Some(Arc::new(told)), ..self }
     }
 
-    /// Opens the outbox and goes on with what it holds.
+    /// Opens an outbox that lost what was acknowledged ([`OpenError::Shortened`]), with what is left. What was lost is
+    /// to be handed over again by whoever has it.
+    #[must_use]
+    pub fn accept_loss(self) -> Self {
+        Self { accept_loss: true, ..self }
+    }
+
+    /// Opens the outbox and goes on with what it holds. One that was copied back from an earlier day is found out by
+    /// the ledger: records that were anchored since are not anchored again.
     ///
     /// # Errors
     /// [`OpenError`].
     pub fn open(self) -> Result<Producer, OpenError> {
-        let Self { client, key, outbox, config, callback } = self;
+        let Self { client, key, outbox, config, callback, accept_loss } = self;
         config.check()?;
         let (public, chain_id) = (PublicKey::of(&key), client.chain_id());
-        let (outbox, found) = Outbox::open(&outbox, config.free_bytes, public, chain_id)?;
+        let owner = Owner { key: public, chain_id };
+        let (outbox, found) = Outbox::open(&outbox, config.free_bytes, owner, accept_loss)?;
         let (commands, received) = mpsc::channel(COMMANDS_MAX);
         let (cuts_sender, cuts) = mpsc::unbounded_channel();
         let (more_sender, more) = mpsc::unbounded_channel();
@@ -100,7 +112,7 @@ impl ProducerBuilder {
             due: due_sender,
             broken: broken_sender,
         };
-        let (writer, hashes, spans) = Writer::new(outbox, found, config.clone(), ends, Arc::clone(&room));
+        let (writer, found) = Writer::new(outbox, found, config.clone(), ends, Arc::clone(&room));
         let followed = client.light().tip();
         let (tip_sender, tip) = watch::channel(*followed.borrow());
         let headers = Arc::clone(client.light().headers());
@@ -112,12 +124,18 @@ impl ProducerBuilder {
         let signer = Signer {
             key: Arc::new(key),
             chain_id,
-            nodes: Arc::clone(&nodes),
-            headers: Arc::clone(&headers),
+            recall: Recall {
+                nodes: Arc::clone(&nodes),
+                headers: Arc::clone(&headers),
+                sender: public,
+                confirmations: config.confirmations,
+            },
             next,
+            held: found.cuts,
             cuts,
             more,
             commands: commands.clone(),
+            callback: callback.clone(),
         };
         tasks.spawn(signer.run());
         tasks.spawn(wake(due, commands.downgrade()));
@@ -141,7 +159,7 @@ impl ProducerBuilder {
         let spawned = std::thread::Builder::new().name("outbox".into()).spawn(move || writer.run());
         let thread =
             spawned.map_err(|error| OpenError::Config { setting: "thread", reason: error.to_string() })?;
-        let recovered = Pending::of(&hashes, spans, &sight);
+        let recovered = Pending::of(&found.hashes, found.spans, &sight);
         Ok(Producer {
             commands,
             room,
@@ -264,11 +282,21 @@ impl Producer {
     async fn flush_all(&self) -> Result<(), PendingError> {
         let (answer, answered) = oneshot::channel();
         self.commands.send(Command::Cut { answer }).await.map_err(|_closed| PendingError::Stopped)?;
-        for lot in answered.await.map_err(|_closed| PendingError::Stopped)? {
+        let mut lots: Vec<Arc<Lot>> = answered.await.map_err(|_closed| PendingError::Stopped)?;
+        while let Some(lot) = lots.pop() {
             let mut standing = lot.subscribe();
             let settled = standing.wait_for(|standing| !matches!(standing, Standing::Stored)).await;
-            if let Standing::Rejected(rejection) = &*settled.map_err(|_closed| PendingError::Stopped)? {
-                return Err(PendingError::Rejected(Arc::clone(rejection)));
+            match &*settled.map_err(|_closed| PendingError::Stopped)? {
+                Standing::Rejected(rejection) => return Err(PendingError::Rejected(Arc::clone(rejection))),
+                Standing::Dissolved(places) => {
+                    let moved = places.iter().filter_map(|place| match place {
+                        Place::Moved(lot, _) => Some(Arc::clone(lot)),
+                        Place::Found(_) => None,
+                    });
+                    lots.extend(moved);
+                    lots.dedup_by(|one, other| Arc::ptr_eq(one, other));
+                }
+                Standing::Stored | Standing::Promised | Standing::Included(_) => {}
             }
         }
         Ok(())

@@ -14,6 +14,12 @@
 //! | `state` | `marks` | commit number (8), first record in no batch (8), next sequence (8, all ones if unknown) |
 //!
 //! Numbers are big-endian in keys, so that they sort, and little-endian in values.
+//!
+//! A start checks every row against the others, and the number of commits against a count beside the store: the store
+//! itself takes a broken journal for its end.
+
+mod check;
+mod counter;
 
 use std::path::{Path, PathBuf};
 
@@ -26,6 +32,7 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 use super::error::{OpenError, OutboxError};
 use super::record::Leaf;
+use counter::Counter;
 
 const FORMAT: u32 = 1;
 const IDENTITY: &str = "identity";
@@ -71,12 +78,15 @@ pub(super) struct Changes {
     pub(super) broken: Vec<BrokenPromise>,
     /// First records of groups of which all were delivered.
     pub(super) empty: Vec<u64>,
+    /// Records before that one are in a batch, or were put elsewhere.
+    pub(super) passed: u64,
 }
 
 impl Changes {
     pub(super) fn is_empty(&self) -> bool {
-        let Self { records, batches, gone, promises, settled, broken, empty } = self;
+        let Self { records, batches, gone, promises, settled, broken, empty, passed } = self;
         records.is_none()
+            && *passed == 0
             && [batches.len(), gone.len(), promises.len(), settled.len(), broken.len(), empty.len()] == [0; 6]
     }
 
@@ -93,7 +103,7 @@ impl Changes {
 
 /// What a start finds.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct Contents {
     pub(super) marks: Marks,
     /// Batches by sequence, with their records.
     pub(super) batches: Vec<(Batched, Vec<Leaf>)>,
@@ -120,37 +130,67 @@ pub(super) struct Outbox {
     path: PathBuf,
     free_bytes: u64,
     marks: Marks,
+    counter: Counter,
     /// None after a failure, until it could be opened again.
     spaces: Option<Spaces>,
 }
 
+/// Whose outbox is opened.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Owner {
+    pub(super) key: PublicKey,
+    pub(super) chain_id: Hash256,
+}
+
 impl Outbox {
-    /// Opens the folder at `path`, or makes it, for `key` on the network `chain_id`.
+    /// Opens the folder at `path`, or makes it, for `owner`. One that lost commits is refused, unless `accept_loss`.
     pub(super) fn open(
         path: &Path,
         free_bytes: u64,
-        key: PublicKey,
-        chain_id: Hash256,
-    ) -> Result<(Self, Found), OpenError> {
+        owner: Owner,
+        accept_loss: bool,
+    ) -> Result<(Self, Contents), OpenError> {
         let failed = |error: fjall::Error| match error {
             fjall::Error::Locked => OpenError::InUse { path: path.to_owned() },
             error => OpenError::Outbox(fault(path, &error)),
         };
-        std::fs::create_dir_all(path).map_err(|error| OpenError::Outbox(fault(path, &error)))?;
+        let broken = |error: std::io::Error| OpenError::Outbox(fault(path, &error));
+        std::fs::create_dir_all(path).map_err(broken)?;
         let spaces = Spaces::open(path).map_err(failed)?;
-        let identity = [&FORMAT.to_le_bytes()[..], &key.0, &chain_id.0].concat();
-        match spaces.state.get(IDENTITY).map_err(failed)? {
-            Some(found) if *found == identity[..] => {}
-            Some(found) => return Err(other(path, &found)),
-            None => {
-                let mut batch = spaces.database.batch().durability(Some(PersistMode::SyncAll));
-                batch.insert(&spaces.state, IDENTITY, identity);
-                batch.commit().map_err(failed)?;
+        // Only once the store is locked: the other process writes it.
+        let counter = Counter::open(path).map_err(broken)?;
+        let (acknowledged, kept) = (counter.found(), spaces.marks(path)?.commit);
+        if kept < acknowledged && !accept_loss {
+            return Err(OpenError::Shortened { path: path.to_owned(), found: kept, acknowledged });
+        }
+        spaces.own(path, owner, kept == 0)?;
+        let found = spaces.find(path)?;
+        check::check(&found, owner.key, owner.chain_id)
+            .map_err(|what| OpenError::Outbox(damaged(path, &what)))?;
+        let marks = found.marks;
+        counter.set(marks.commit).map_err(broken)?;
+        Ok((Self { path: path.to_owned(), free_bytes, marks, counter, spaces: Some(spaces) }, found))
+    }
+
+    /// `count` records from number `first` on, which are there: each with its row.
+    pub(super) fn rows(&self, first: u64, count: usize) -> Result<Vec<(Leaf, Vec<u8>)>, OutboxError> {
+        let wanted = first..first.saturating_add(count as u64);
+        let missing = || damaged(&self.path, "a group of records");
+        let spaces = self.spaces.as_ref().ok_or_else(missing)?;
+        let mut rows = Vec::with_capacity(count);
+        for row in spaces.records.iter() {
+            let (key, value) = row.into_inner().map_err(|error| fault(&self.path, &error))?;
+            let (first, leaves) = group(&key, &value).ok_or_else(missing)?;
+            let mut rest = &value[GROUP_HEAD..];
+            for (number, leaf) in (first..).zip(leaves) {
+                let (row, behind) = rest.split_at(leaf.size);
+                rest = behind;
+                if wanted.contains(&number) {
+                    rows.push((leaf, row.to_vec()));
+                }
             }
         }
-        let found = spaces.find(path)?;
-        let marks = found.marks;
-        Ok((Self { path: path.to_owned(), free_bytes, marks, spaces: Some(spaces) }, found))
+        if rows.len() == count { Ok(rows) } else { Err(missing()) }
     }
 
     /// Commits `changes` in one synced write. After an error they are not there, or will be found to be there by
@@ -167,6 +207,7 @@ impl Outbox {
                 if found.commit > self.marks.commit {
                     // The commit that failed was on disk nevertheless.
                     self.marks = found;
+                    self.count();
                     return Ok(());
                 }
                 spaces
@@ -176,6 +217,7 @@ impl Outbox {
         match spaces.write(changes, marks) {
             Ok(()) => {
                 self.marks = marks;
+                self.count();
                 Ok(())
             }
             Err(error) => {
@@ -183,6 +225,13 @@ impl Outbox {
                 self.spaces = None;
                 Err(fault(&path, &error))
             }
+        }
+    }
+
+    fn count(&self) {
+        // An earlier count only shows less of a later loss.
+        if let Err(error) = self.counter.set(self.marks.commit) {
+            tracing::warn!(%error, path = %self.path.display(), "the outbox's commits are not counted");
         }
     }
 
@@ -201,7 +250,8 @@ impl Outbox {
 
 impl Marks {
     fn after(self, changes: &Changes) -> Self {
-        let mut marks = Self { commit: self.commit + 1, ..self };
+        let batched = self.batched.max(changes.passed);
+        let mut marks = Self { commit: self.commit + 1, batched, ..self };
         for batch in &changes.batches {
             marks.batched = marks.batched.max(batch.first + u64::from(batch.count));
             marks.sequence = marks.sequence.max(Some(batch.sequence + 1));
@@ -233,6 +283,22 @@ impl Spaces {
         let (records, batches, state) = (space("records")?, space("batches")?, space("state")?);
         let (promises, broken) = (space("promises")?, space("broken")?);
         Ok(Self { database, records, batches, promises, broken, state })
+    }
+
+    /// That the outbox is `owner`'s; a new one becomes it.
+    fn own(&self, path: &Path, owner: Owner, is_new: bool) -> Result<(), OpenError> {
+        let failed = |error: fjall::Error| OpenError::Outbox(fault(path, &error));
+        let identity = [&FORMAT.to_le_bytes()[..], &owner.key.0, &owner.chain_id.0].concat();
+        match self.state.get(IDENTITY).map_err(failed)? {
+            Some(found) if *found == identity[..] => Ok(()),
+            Some(found) => Err(other(path, &found)),
+            None if is_new => {
+                let mut batch = self.database.batch().durability(Some(PersistMode::SyncAll));
+                batch.insert(&self.state, IDENTITY, identity);
+                batch.commit().map_err(failed)
+            }
+            None => Err(OpenError::Outbox(damaged(path, "its identity"))),
+        }
     }
 
     fn write(&self, changes: &Changes, marks: Marks) -> fjall::Result<()> {
@@ -275,7 +341,7 @@ impl Spaces {
         Marks::decode(&bytes).ok_or_else(|| damaged(path, "its marks"))
     }
 
-    fn find(&self, path: &Path) -> Result<Found, OutboxError> {
+    fn find(&self, path: &Path) -> Result<Contents, OutboxError> {
         let marks = self.marks(path)?;
         let mut batches = Vec::new();
         for row in self.batches.iter() {
@@ -304,20 +370,32 @@ impl Spaces {
                 }
             }
         }
-        if batches.iter().any(|(batch, records)| records.len() != batch.count as usize) {
-            return Err(damaged(path, "a batch whose records are not there"));
-        }
         batches.sort_by_key(|(batch, _)| batch.sequence);
         let promises = values(&self.promises, path, "a promise")?;
-        let broken = values(&self.broken, path, "evidence")?;
-        Ok(Found { marks, batches, loose, promises, broken, groups, next })
+        let broken = self.evidence(path)?;
+        Ok(Contents { marks, batches, loose, promises, broken, groups, next })
+    }
+}
+
+impl Spaces {
+    /// Evidence that cannot be read is left where it is: no record waits for it.
+    fn evidence(&self, path: &Path) -> Result<Vec<BrokenPromise>, OutboxError> {
+        let mut evidence = Vec::new();
+        for row in self.broken.iter() {
+            let bytes = row.value().map_err(|error| fault(path, &error))?;
+            match codec::decode(&bytes) {
+                Ok(broken) => evidence.push(broken),
+                Err(error) => tracing::warn!(%error, path = %path.display(), "evidence that cannot be read"),
+            }
+        }
+        Ok(evidence)
     }
 }
 
 impl Batched {
     /// Number of the first record behind it.
     fn end(&self) -> u64 {
-        self.first + u64::from(self.count)
+        self.first.saturating_add(u64::from(self.count))
     }
 }
 
@@ -329,9 +407,12 @@ fn batched(key: &[u8], value: &[u8]) -> Option<Batched> {
     Some(Batched { sequence, first, count, transaction: codec::decode(transaction).ok()? })
 }
 
+/// Bytes of a group before its rows.
+const GROUP_HEAD: usize = 4;
+
 fn group(key: &[u8], value: &[u8]) -> Option<(u64, Vec<Leaf>)> {
     let first = u64::from_be_bytes(key.try_into().ok()?);
-    let (count, mut rows) = value.split_first_chunk()?;
+    let (count, mut rows) = value.split_first_chunk::<GROUP_HEAD>()?;
     let count = u32::from_le_bytes(*count);
     let records = (0..count).map(|_| Leaf::decode(&mut rows)).collect::<Option<Vec<_>>>()?;
     rows.is_empty().then_some((first, records))

@@ -10,7 +10,7 @@ use tokio::sync::{RwLock, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::error::PendingError;
-use super::lot::{Inclusion, Lot, Standing};
+use super::lot::{Inclusion, Lot, Place, Standing};
 use super::writer::Span;
 use crate::headers::Headers;
 
@@ -82,8 +82,19 @@ impl Pending {
     /// [`PendingError::Rejected`], [`PendingError::Stopped`], [`PendingError::TimedOut`] after the producer's
     /// `delivery_timeout`.
     pub async fn promised(&self) -> Result<Option<Arc<SignedPromise>>, PendingError> {
-        self.by_deadline(self.reach(Standing::is_promised)).await?;
-        Ok(self.common.lot.promise())
+        self.by_deadline(async {
+            let mut at = self.at();
+            loop {
+                match self.reach(&at.0, Standing::is_promised).await? {
+                    Standing::Dissolved(places) => match &places[at.1 as usize] {
+                        Place::Found(_) => return Ok(None),
+                        Place::Moved(lot, index) => at = (Arc::clone(lot), *index),
+                    },
+                    _ => return Ok(at.0.promise()),
+                }
+            }
+        })
+        .await
     }
 
     /// Waits until it is in a block, by the own header chain.
@@ -104,16 +115,33 @@ impl Pending {
     }
 
     async fn confirmed(&self, wanted: u64) -> Result<Receipt, PendingError> {
-        let mut tip = self.common.sight.tip.clone();
+        let (mut tip, mut at) = (self.common.sight.tip.clone(), self.at());
         loop {
             tip.mark_unchanged();
-            let standing = self.reach(|standing| matches!(standing, Standing::Included(_))).await?;
-            let Standing::Included(inclusion) = standing else { unreachable!("reached above") };
+            let is_included = |standing: &Standing| matches!(standing, Standing::Included(_));
+            let (inclusion, found) = match self.reach(&at.0, is_included).await? {
+                Standing::Included(inclusion) => (inclusion, None),
+                Standing::Dissolved(places) => match &places[at.1 as usize] {
+                    Place::Found(found) => (Arc::clone(&found.inclusion), Some(Arc::clone(found))),
+                    Place::Moved(lot, index) => {
+                        at = (Arc::clone(lot), *index);
+                        continue;
+                    }
+                },
+                _ => unreachable!("reached above"),
+            };
             if self.common.sight.confirmations(&inclusion).await >= wanted.max(1) {
-                return Ok(self.receipt(&inclusion));
+                let chain_id = self.common.sight.chain_id;
+                let receipt = || receipt(&at.0, at.1, chain_id, &inclusion);
+                return Ok(found.map_or_else(receipt, |found| found.receipt(chain_id)));
             }
             tip.changed().await.map_err(|_closed| PendingError::Stopped)?;
         }
+    }
+
+    /// Its lot and its place there, as far as the handle knows.
+    fn at(&self) -> (Arc<Lot>, u32) {
+        (Arc::clone(&self.common.lot), self.index)
     }
 
     /// As [`Pending::confirmations`], for at most `wait` from now on, whatever the producer's `delivery_timeout`.
@@ -138,12 +166,14 @@ impl Pending {
         waited.unwrap_or_else(|_elapsed| Err(PendingError::TimedOut { waited: self.common.since.elapsed() }))
     }
 
-    async fn reach(&self, wanted: impl FnMut(&Standing) -> bool) -> Result<Standing, PendingError> {
-        let mut standing = self.common.lot.subscribe();
+    /// Waits until `lot` stands as wanted, or is dissolved.
+    async fn reach(&self, lot: &Lot, wanted: impl FnMut(&Standing) -> bool) -> Result<Standing, PendingError> {
+        let mut standing = lot.subscribe();
         let mut wanted = wanted;
         let mut stopped = self.common.sight.tip.clone();
-        let reached =
-            standing.wait_for(|standing| matches!(standing, Standing::Rejected(_)) || wanted(standing));
+        let reached = standing.wait_for(|standing| {
+            matches!(standing, Standing::Rejected(_) | Standing::Dissolved(_)) || wanted(standing)
+        });
         let reached = tokio::select! {
             reached = reached => reached.map_err(|_closed| PendingError::Stopped)?.clone(),
             () = closed(&mut stopped) => return Err(PendingError::Stopped),
@@ -152,10 +182,6 @@ impl Pending {
             Standing::Rejected(rejection) => Err(PendingError::Rejected(rejection)),
             standing => Ok(standing),
         }
-    }
-
-    fn receipt(&self, inclusion: &Inclusion) -> Receipt {
-        receipt(&self.common.lot, self.index, self.common.sight.chain_id, inclusion)
     }
 }
 

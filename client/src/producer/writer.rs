@@ -14,8 +14,9 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::config::ProducerConfig;
-use super::lot::Lot;
-use super::outbox::{Batched, Changes, Found, Outbox};
+use super::error::OutboxError;
+use super::lot::{Found, Lot, Place, Standing};
+use super::outbox::{Batched, Changes, Contents, Outbox};
 use super::record::{Leaf, Record};
 use crate::pause::Pause;
 
@@ -58,7 +59,9 @@ pub(super) enum Command {
     /// A promise was not kept, or came to nothing.
     Judged { sequence: u64, node: PublicKey, broken: Option<Arc<BrokenPromise>> },
     /// The lot of that sequence was delivered, as these nodes promised.
-    Delivered { sequence: u64, lot: Arc<Lot>, kept: Vec<PublicKey> },
+    Delivered { sequence: u64, lot: Arc<Lot>, kind: AnchorKind, kept: Vec<PublicKey> },
+    /// The ledger has records of the lot already, at their places in it; `before` is as above.
+    Recalled { lot: Arc<Lot>, before: Option<u64>, found: Vec<Option<Arc<Found>>> },
     /// The lot takes no more records; the answer is all lots that are not delivered.
     Cut { answer: oneshot::Sender<Vec<Arc<Lot>>> },
     /// The open lot may have waited long enough.
@@ -93,8 +96,9 @@ struct Open {
     due: Instant,
 }
 
-/// The whole hash: half of one can be had twice by whoever chooses both.
-type Name = [u8; 32];
+/// The whole hash: half of one can be had twice by whoever chooses both. The same bytes as another kind of record are
+/// another record.
+type Name = (Hash256, AnchorKind);
 
 pub(super) struct Writer {
     outbox: Outbox,
@@ -161,6 +165,13 @@ pub(super) struct Ends {
     pub(super) broken: watch::Sender<Vec<Arc<BrokenPromise>>>,
 }
 
+/// What a start took up: its records in order, where they are, and how many lots of them are to be signed.
+pub(super) struct Recovered {
+    pub(super) hashes: Vec<Hash256>,
+    pub(super) spans: Vec<Span>,
+    pub(super) cuts: usize,
+}
+
 /// What one pass gathers before its commit, and what follows it.
 #[derive(Default)]
 struct Pass {
@@ -172,6 +183,7 @@ struct Pass {
     cut_answers: Vec<oneshot::Sender<Vec<Arc<Lot>>>>,
     stored: Vec<Stored>,
     promised: Vec<(Arc<Lot>, Arc<SignedPromise>)>,
+    dissolved: Vec<(Arc<Lot>, Arc<[Place]>)>,
     broken: Vec<Arc<BrokenPromise>>,
     freed: (usize, usize),
 }
@@ -179,11 +191,11 @@ struct Pass {
 impl Writer {
     pub(super) fn new(
         outbox: Outbox,
-        found: Found,
+        found: Contents,
         config: ProducerConfig,
         ends: Ends,
         room: Arc<Room>,
-    ) -> (Self, Vec<Hash256>, Vec<Span>) {
+    ) -> (Self, Recovered) {
         let Ends { commands, cuts, stored, due, broken } = ends;
         let mut writer = Self {
             outbox,
@@ -202,12 +214,12 @@ impl Writer {
             lots: BTreeMap::new(),
             broken,
         };
-        let (hashes, spans) = writer.recover(found);
-        (writer, hashes, spans)
+        let recovered = writer.recover(found);
+        (writer, recovered)
     }
 
-    /// Takes up what was there before the start; gives its records in order, and where they are.
-    fn recover(&mut self, found: Found) -> (Vec<Hash256>, Vec<Span>) {
+    /// Takes up what was there before the start.
+    fn recover(&mut self, found: Contents) -> Recovered {
         let (mut hashes, mut spans) = (Vec::new(), Vec::new());
         let mut promises = found.promises.into_iter().peekable();
         for (Batched { sequence, first, transaction, .. }, leaves) in found.batches {
@@ -223,7 +235,7 @@ impl Writer {
             if !leaves.is_empty() {
                 self.lots.insert(first, (Arc::clone(&lot), bytes));
             }
-            self.known.extend((first..).zip(&leaves).map(|(number, leaf)| (name(&leaf.hash), number)));
+            self.known.extend((first..).zip(&leaves).map(|(number, leaf)| (name(leaf), number)));
             hashes.extend(leaves.iter().map(|leaf| leaf.hash));
             let count = u32::try_from(leaves.len()).expect("65,536 at most");
             spans.push(Span { lot: Arc::clone(&lot), index: 0, count });
@@ -234,15 +246,16 @@ impl Writer {
         let mut pass = Pass::default();
         for (number, leaf) in (found.marks.batched..).zip(&found.loose) {
             self.room.take(1, leaf.size);
-            self.known.insert(name(&leaf.hash), number);
+            self.known.insert(name(leaf), number);
             hashes.push(leaf.hash);
             let (lot, index) = self.place(&mut pass, leaf, number);
             add(&mut spans, lot, index);
         }
         // They have waited long enough.
         self.cut(&mut pass);
+        let cuts = pass.cuts.len();
         self.tell(pass);
-        (hashes, spans)
+        Recovered { hashes, spans, cuts }
     }
 
     /// Runs until nobody can hand anything over any more.
@@ -295,9 +308,14 @@ impl Writer {
                 pass.changes.broken.extend(broken.as_deref().cloned());
                 pass.broken.extend(broken);
             }
-            Command::Delivered { sequence, lot, kept } => {
+            Command::Delivered { sequence, lot, kind, kept } => {
                 kept.into_iter().for_each(|node| pass.changes.settle(sequence, node));
-                self.delivered(pass, sequence, &lot);
+                self.delivered(pass, sequence, &lot, kind);
+            }
+            Command::Recalled { lot, before, found } => {
+                if let Err(error) = self.dissolve(pass, &lot, before, found) {
+                    tracing::error!(%error, "records wait for the next start");
+                }
             }
             Command::Cut { answer } => {
                 self.cut(pass);
@@ -314,7 +332,7 @@ impl Writer {
         for leaf in &handed.leaves {
             let (row, rest) = rows.split_at(leaf.size);
             rows = rest;
-            match self.known.entry(name(&leaf.hash)) {
+            match self.known.entry(name(leaf)) {
                 Entry::Occupied(known) => {
                     // Handed over before: one record, one place.
                     let number = *known.get();
@@ -325,15 +343,22 @@ impl Writer {
                 }
                 Entry::Vacant(unknown) => {
                     let number = *unknown.insert(self.next);
-                    self.next += 1;
-                    pass.taken += 1;
-                    pass.rows.extend_from_slice(row);
+                    self.add(pass, row);
                     let (lot, index) = self.place(pass, leaf, number);
                     add(&mut spans, lot, index);
                 }
             }
         }
         spans
+    }
+
+    /// Adds a record's row to those that the commit stores; gives its number.
+    fn add(&mut self, pass: &mut Pass, row: &[u8]) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        pass.taken += 1;
+        pass.rows.extend_from_slice(row);
+        number
     }
 
     /// The lot of a known record, and its place there: a lot's records have numbers in a row.
@@ -377,11 +402,44 @@ impl Writer {
         pass.cuts.push(Cut { lot, kind, times_ms, before: None });
     }
 
-    fn delivered(&mut self, pass: &mut Pass, sequence: u64, lot: &Arc<Lot>) {
+    /// What the ledger has leaves the outbox; the others are as if handed over now.
+    fn dissolve(
+        &mut self,
+        pass: &mut Pass,
+        lot: &Arc<Lot>,
+        before: Option<u64>,
+        found: Vec<Option<Arc<Found>>>,
+    ) -> Result<(), OutboxError> {
+        let rows = self.outbox.rows(lot.first, found.len())?;
+        let mut places = Vec::with_capacity(found.len());
+        for (one, (leaf, row)) in found.into_iter().zip(rows) {
+            if let Some(found) = one {
+                pass.freed.0 += 1;
+                pass.freed.1 += leaf.size;
+                places.push(Place::Found(found));
+                continue;
+            }
+            let number = self.add(pass, &row);
+            self.known.insert(name(&leaf), number);
+            let (other, index) = self.place(pass, &leaf, number);
+            places.push(Place::Moved(Arc::clone(other), index));
+        }
+        // Known to the end, as they were before.
+        self.found = self.next;
+        pass.changes.gone.extend(before);
+        pass.changes.passed = pass.changes.passed.max(lot.first + places.len() as u64);
+        self.lots.remove(&lot.first);
+        self.past.insert(lot.first, Arc::clone(lot));
+        self.leave_groups(pass);
+        pass.dissolved.push((Arc::clone(lot), places.into()));
+        Ok(())
+    }
+
+    fn delivered(&mut self, pass: &mut Pass, sequence: u64, lot: &Arc<Lot>, kind: AnchorKind) {
         pass.changes.gone.push(sequence);
         if lot.first >= self.found {
             for leaf in lot.leaves() {
-                self.known.remove(&name(leaf));
+                self.known.remove(&(*leaf, kind));
             }
         } else if !lot.leaves().is_empty() {
             self.past.insert(lot.first, Arc::clone(lot));
@@ -389,6 +447,11 @@ impl Writer {
         let kept = if lot.leaves().is_empty() { None } else { self.lots.remove(&lot.first) };
         pass.freed.0 += lot.leaves().len();
         pass.freed.1 += kept.map_or(0, |(_, bytes)| bytes);
+        self.leave_groups(pass);
+    }
+
+    /// Lets go of groups of which no record waits any more.
+    fn leave_groups(&mut self, pass: &mut Pass) {
         let open = self.open.as_ref().map(|open| open.lot.first);
         let kept = self.lots.keys().next().copied().into_iter().chain(open).min().unwrap_or(self.next);
         while let Some((first, count)) = self.groups.front().copied() {
@@ -429,6 +492,9 @@ impl Writer {
         // Before what was signed anew, which voids promises.
         for (lot, promise) in pass.promised {
             lot.promised(promise);
+        }
+        for (lot, places) in pass.dissolved {
+            lot.stands(Standing::Dissolved(places));
         }
         for stored in pass.stored {
             if stored.is_anew {
@@ -499,6 +565,6 @@ fn add(spans: &mut Vec<Span>, lot: &Arc<Lot>, index: u32) {
     }
 }
 
-fn name(hash: &Hash256) -> Name {
-    *hash.0.first_chunk().expect("32 bytes")
+fn name(leaf: &Leaf) -> Name {
+    (leaf.hash, leaf.kind)
 }

@@ -6,7 +6,7 @@ use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::merkle::Tree;
 use dronechain_chain_spec::receipt::{AnchorProof, Receipt};
-use dronechain_chain_spec::transaction::{Action, Sender};
+use dronechain_chain_spec::transaction::{Action, AnchorKind, Sender};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +87,10 @@ pub(super) struct ByRecord {
     hash: Hash256,
     /// Adds the device's registry path.
     device: Option<PublicKey>,
+    /// Only anchors of this key.
+    sender: Option<PublicKey>,
+    /// Only anchors of this kind.
+    kind: Option<AnchorKind>,
 }
 
 /// `receipt.get`
@@ -99,8 +103,11 @@ impl Call for GetReceipt {
     type Params = ByRecord;
     type Answer = JsonText;
 
-    async fn call(api: Arc<Api>, ByRecord { hash, device }: ByRecord) -> Result<JsonText, ApiError> {
-        api.run(move |api| receipt_json(api, hash, device)).await.map(JsonText)
+    async fn call(
+        api: Arc<Api>,
+        wanted: ByRecord,
+    ) -> Result<JsonText, ApiError> {
+        api.run(move |api| receipt_json(api, &wanted)).await.map(JsonText)
     }
 }
 
@@ -113,27 +120,31 @@ pub(super) struct Candidate {
     pub(super) index: u32,
 }
 
-fn receipt_json(api: &Api, target: Hash256, device: Option<PublicKey>) -> Result<String, ApiError> {
-    for candidate in candidates(api, &target)? {
+fn receipt_json(api: &Api, wanted: &ByRecord) -> Result<String, ApiError> {
+    let ByRecord { hash: target, device, sender, kind } = *wanted;
+    for candidate in candidates(api, &target, sender)? {
         let Candidate { sender, sequence, batch, index, .. } = candidate;
         let Some(tree) = batch_tree(api, &batch)? else { continue };
         let Some(path) = tree.path(index.into()) else { continue };
         let Some(anchored) = api.anchored(sender, sequence, device)? else { continue };
         // An anchor may name this root with another number of leaves: that one proves nothing.
-        if let Ok(receipt) = Receipt::new(api.rpc.store.chain_id(), target, index, path, anchored.proof) {
+        let receipt = Receipt::new(api.rpc.store.chain_id(), target, index, path, anchored.proof);
+        if let Some(receipt) = receipt.ok().filter(|receipt| kind.is_none_or(|kind| receipt.kind() == Some(kind))) {
             return Ok(receipt.to_json());
         }
     }
     Err(ApiError::Unknown("receipt"))
 }
 
-/// The lowest anchors of batches that hold `target`: the earlier, the more it proves.
-pub(super) fn candidates(api: &Api, target: &Hash256) -> Result<Vec<Candidate>, ViewError> {
+/// The lowest anchors of batches that hold `target`, of one sender if one is named: the earlier, the more it proves.
+pub(super) fn candidates(api: &Api, target: &Hash256, of: Option<PublicKey>) -> Result<Vec<Candidate>, ViewError> {
     let store = &api.rpc.store;
     let mut candidates = Vec::new();
     for (batch, index) in store.anchors_of_leaf(target)? {
         for (sender, sequence, height) in store.anchors_of_root(&batch.root)? {
-            if let Sender::Key(sender) = sender {
+            if let Sender::Key(sender) = sender
+                && of.is_none_or(|of| of == sender)
+            {
                 candidates.push(Candidate { height, sender, sequence, batch, index });
             }
         }

@@ -82,7 +82,7 @@ fn find(api: &Api, text: &str) -> Result<Vec<Hit>, ApiError> {
     if pooled || height.is_some() {
         found.push(Hit::Transaction { txid: hash, height });
     }
-    if let Some(lowest) = candidates(api, &hash)?.first() {
+    if let Some(lowest) = candidates(api, &hash, None)?.first() {
         let (height, sender, sequence) = (lowest.height, lowest.sender, lowest.sequence);
         found.push(Hit::Record { hash, height, sender, sequence });
     }

@@ -107,7 +107,7 @@ impl Receipts {
 /// The lowest anchor of a batch that holds `hash`, at `height_max` or below.
 fn find(api: &Api, hash: &Hash256, height_max: u64) -> Result<Option<Place>, ApiError> {
     let store = &api.rpc.store;
-    for Candidate { height, sender, sequence, batch, .. } in candidates(api, hash)? {
+    for Candidate { height, sender, sequence, batch, .. } in candidates(api, hash, None)? {
         if height > height_max {
             continue;
         }
