@@ -7,6 +7,7 @@
 //! two writers would mix their links.
 
 mod file;
+mod sync;
 
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,15 +15,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use dronechain_chain_spec::chain::{ChainError, HeaderChain, encode_link};
 use dronechain_chain_spec::checkpoint::TrustedCheckpoint;
 use dronechain_chain_spec::hash::Hash256;
-use dronechain_chain_spec::link::Link;
+use dronechain_chain_spec::link::CheckedLink;
 use dronechain_chain_spec::rules::HeaderError;
 use dronechain_chain_spec::spec::{ChainSpec, SpecError};
+use tokio::sync::RwLock;
 
 use crate::error::ClientError;
-use crate::limits::{HEADERS_PER_REQUEST, SYNC_ROUNDS_MAX};
 use crate::node::NodeClient;
 
 use file::HeadersFile;
+use sync::push_all;
+pub(crate) use sync::{Moved, sync};
 
 /// A header chain and its file.
 #[derive(Debug)]
@@ -218,32 +221,16 @@ impl Headers {
     /// # Errors
     /// [`HeadersError::Client`], [`HeadersError::Header`], [`HeadersError::Io`].
     pub async fn sync(&mut self, node: &NodeClient) -> Result<SyncReport, HeadersError> {
-        let (mut added, mut removed) = (0, 0);
-        for _ in 0..SYNC_ROUNDS_MAX {
-            let height = self.chain.height();
-            let links = node.headers(height + 1, HEADERS_PER_REQUEST).await?;
-            let attaches = links.first().is_some_and(|link| link.header.header.parent == self.chain.tip());
-            if attaches {
-                added += self.extend(node, links)?;
-                continue;
-            }
-            if links.is_empty() && self.chain.height_of(&node.tip().await?.hash).is_some() {
-                break;
-            }
-            let Some(branch) = self.heavier_branch(node).await? else { break };
-            let fork = fork_height(&self.chain, &branch);
-            self.file.replace(&branch)?;
-            added = added.saturating_sub(height - fork) + (branch.height() - fork);
-            removed += height - fork;
-            self.chain = branch;
-        }
+        let mut moved = Moved::default();
+        sync(&RwLock::new(&mut *self), node, &mut moved).await?;
+        let Moved { added, removed } = moved;
         Ok(SyncReport { added, removed, tip: self.chain.tip(), height: self.chain.height() })
     }
 
-    /// Verifies links that attach and appends them; on a bad one the good ones before it stay.
-    fn extend(&mut self, node: &NodeClient, links: Vec<Link>) -> Result<u64, HeadersError> {
+    /// Appends links that attach to the tip; on a bad one the good ones before it stay.
+    fn extend(&mut self, node: &NodeClient, links: Vec<CheckedLink>) -> Result<u64, HeadersError> {
         let before = self.chain.height();
-        let verified = push_all(&mut self.chain, node, links);
+        let pushed = push_all(&mut self.chain, node, links);
         let mut bytes = Vec::new();
         for height in before + 1..=self.chain.height() {
             encode_link(self.chain.link(height).expect("it was just pushed"), &mut bytes);
@@ -252,51 +239,17 @@ impl Headers {
             self.chain.truncate(before);
             return Err(error);
         }
-        verified?;
+        pushed?;
         Ok(self.chain.height() - before)
     }
 
-    /// The node's branch, verified from where it leaves ours; none unless it has more work.
-    async fn heavier_branch(&self, node: &NodeClient) -> Result<Option<HeaderChain>, HeadersError> {
-        let mut back = 1;
-        let (base, first) = loop {
-            let base = self.chain.height().saturating_sub(back).max(self.chain.base());
-            let links = node.headers(base + 1, HEADERS_PER_REQUEST).await?;
-            let parent = links.first().map(|link| link.header.header.parent);
-            if parent.is_some() && parent == self.chain.hash(base) {
-                break (base, links);
-            }
-            if base == self.chain.base() && base > 0 {
-                let (node, height) = (node.url().to_owned(), base);
-                return match parent {
-                    None => Ok(None),
-                    Some(_) => Err(HeadersError::OtherCheckpoint { node, height }),
-                };
-            }
-            if base == 0 {
-                // A node at its genesis has nothing; links on another genesis are another network's.
-                return match parent {
-                    None => Ok(None),
-                    Some(found) => {
-                        let expected = self.chain.chain_id();
-                        Err(ClientError::WrongNetwork { expected, found }.into())
-                    }
-                };
-            }
-            back *= 2;
-        };
-        let mut branch = self.chain.clone();
-        branch.truncate(base);
-        let mut links = first;
-        for _ in 0..SYNC_ROUNDS_MAX {
-            push_all(&mut branch, node, links)?;
-            links = node.headers(branch.height() + 1, HEADERS_PER_REQUEST).await?;
-            // Another reorganisation at the node ends the branch here; the next sync goes on.
-            if links.first().is_none_or(|link| link.header.header.parent != branch.tip()) {
-                break;
-            }
-        }
-        Ok((branch.work() > self.chain.work()).then_some(branch))
+    /// Takes over another branch.
+    fn replace(&mut self, branch: HeaderChain) -> Result<Moved, HeadersError> {
+        let fork = fork_height(&self.chain, &branch);
+        self.file.replace(&branch)?;
+        let moved = Moved { added: branch.height() - fork, removed: self.chain.height() - fork };
+        self.chain = branch;
+        Ok(moved)
     }
 }
 
@@ -308,20 +261,6 @@ fn fork_height(ours: &HeaderChain, theirs: &HeaderChain) -> u64 {
         if ours.hash(middle) == theirs.hash(middle) { same = middle } else { other = middle }
     }
     same
-}
-
-fn push_all(chain: &mut HeaderChain, node: &NodeClient, links: Vec<Link>) -> Result<(), HeadersError> {
-    let now_ms = now_ms();
-    for link in links {
-        let height = chain.height() + 1;
-        let block_time_ms = chain.roster(chain.height()).block_time_ms(height);
-        let checked = link.check(chain.network()).and_then(|link| {
-            link.header().check_future(block_time_ms, now_ms)?;
-            chain.push_checked(&link)
-        });
-        checked.map_err(|error| HeadersError::Header { node: node.url().to_owned(), height, error })?;
-    }
-    Ok(())
 }
 
 /// The own clock, ms since 1970 UTC.

@@ -12,8 +12,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::error::ClientError;
-use crate::headers::{Headers, HeadersError};
-use crate::limits::{CHAIN_EVENTS_MAX, POLL_PAUSE, POLL_WAIT, SURVEY_EVERY, SYNC_TIMEOUT};
+use crate::headers::{Headers, HeadersError, Moved, sync};
+use crate::limits::{CHAIN_EVENTS_MAX, LOOKS_MAX, POLL_PAUSE, POLL_WAIT, SURVEY_EVERY, SYNC_TIMEOUT};
 use crate::node::NodeClient;
 use crate::nodes::Nodes;
 use crate::pause::Pause;
@@ -34,6 +34,13 @@ pub enum NodeStanding {
         /// Its tip.
         tip: Hash256,
         /// Height of its tip.
+        height: u64,
+    },
+    /// It claims a heavier chain than the own one, and does not show its headers.
+    Unshown {
+        /// The tip that it claims.
+        tip: Hash256,
+        /// Height of that tip.
         height: u64,
     },
     /// It shows headers that break a rule: an outsider's, without work, or out of turn.
@@ -150,14 +157,15 @@ impl LightClient {
     /// When the headers file cannot be written; nodes' failures are their standings.
     pub async fn survey(&self) -> Result<Vec<(String, NodeStanding)>, HeadersError> {
         for node in self.nodes.each() {
-            if let Err(error @ HeadersError::Io { .. }) = sync(&self.headers, node).await {
+            let mut moved = Moved::default();
+            if let Err(error @ HeadersError::Io { .. }) = take_over(&self.headers, node, &mut moved).await {
                 return Err(error);
             }
         }
         let mut standings = Vec::new();
         for node in self.nodes.each() {
-            let synced = sync(&self.headers, node).await.map(drop);
-            standings.push((node.url().to_owned(), standing(&self.headers, node, synced).await));
+            let (_, standing) = look_at(&self.headers, node).await;
+            standings.push((node.url().to_owned(), standing));
         }
         Ok(standings)
     }
@@ -166,11 +174,34 @@ impl LightClient {
 impl Follower {
     async fn run(mut self) {
         let mut pause = Pause::new();
-        let mut surveyed = Instant::now();
-        self.survey().await;
+        let mut due = Instant::now();
+        // Beside the following: a node that answers slowly holds up nobody but itself.
+        let mut looks: JoinSet<Look> = JoinSet::new();
         loop {
+            if looks.is_empty() && Instant::now() >= due {
+                due = Instant::now() + SURVEY_EVERY;
+                for node in self.nodes.each().cloned() {
+                    let headers = Arc::clone(&self.headers);
+                    looks.spawn(async move {
+                        let (moved, standing) = look_at(&headers, &node).await;
+                        (node, moved, standing)
+                    });
+                }
+            }
             let node = self.nodes.current();
-            match self.follow(&node).await {
+            let mut moved = Moved::default();
+            let followed = tokio::select! {
+                followed = follow(&self.headers, &node, &mut moved) => followed,
+                Some(look) = looks.join_next(), if !looks.is_empty() => {
+                    self.tell(moved).await;
+                    // A task ends early only with the runtime.
+                    let Ok(look) = look else { return };
+                    self.looked(look, looks.is_empty()).await;
+                    continue;
+                }
+            };
+            self.tell(moved).await;
+            match followed {
                 Ok(()) => pause.reset(),
                 Err(error) => {
                     tracing::debug!(%error, url = node.url(), "following the next node");
@@ -180,64 +211,17 @@ impl Follower {
                     pause.wait().await;
                 }
             }
-            if surveyed.elapsed() >= SURVEY_EVERY {
-                self.survey().await;
-                surveyed = Instant::now();
-            }
         }
     }
 
-    /// Waits for the node's next block, and takes over what it has.
-    async fn follow(&mut self, node: &NodeClient) -> Result<(), HeadersError> {
-        let own = *self.tip.borrow();
-        let asked = Instant::now();
-        let tip = node.wait_tip(own, POLL_WAIT).await?;
-        if tip.hash == own {
-            if asked.elapsed() < POLL_WAIT / 2 {
-                // It does not wait as it was asked to; asking on would never end.
-                sleep(POLL_PAUSE).await;
-            }
-            return Ok(());
-        }
-        self.take_over(node).await?;
-        // It would tell of the same tip again at once.
-        let is_own = self.headers.read().await.chain().height_of(&tip.hash).is_some();
-        if is_own { Ok(()) } else { Err(HeadersError::Weaker { node: node.url().to_owned(), tip: tip.hash }) }
-    }
-
-    async fn take_over(&mut self, node: &NodeClient) -> Result<(), HeadersError> {
-        let before = *self.tip.borrow();
-        // What came before an error is kept, and counts.
-        let synced = sync(&self.headers, node).await;
-        let (tip, height) = {
-            let headers = self.headers.read().await;
-            (headers.chain().tip(), headers.chain().height())
-        };
-        if tip != before {
-            let removed = synced.as_ref().map_or(0, |report| report.removed);
-            let added = synced.as_ref().map_or(0, |report| report.added);
-            let event = if removed > 0 {
-                ChainEvent::Reorganised { tip, height, removed, added }
-            } else {
-                ChainEvent::Advanced { tip, height }
-            };
-            // Nobody may listen.
-            let _ = self.events.send(event);
-            self.tip.send_replace(tip);
-        }
-        synced.map(drop)
-    }
-
-    /// Every node is asked: one that others outweigh, or that lies, is found out.
-    async fn survey(&mut self) {
-        let nodes: Vec<_> = self.nodes.each().cloned().collect();
-        for node in &nodes {
-            let synced = self.take_over(node).await;
-            let standing = standing(&self.headers, node, synced).await;
-            self.note(node, standing);
+    async fn looked(&mut self, (node, moved, standing): Look, is_last: bool) {
+        self.tell(moved).await;
+        self.note(&node, standing);
+        if !is_last {
+            return;
         }
         // Nothing that a node on another chain says about transactions holds on the own one.
-        for _ in &nodes {
+        for _ in self.nodes.each() {
             match self.standings.get(self.nodes.current().url()) {
                 Some(NodeStanding::Agrees | NodeStanding::Behind { .. }) | None => break,
                 Some(_) => self.nodes.pass_over(),
@@ -245,11 +229,32 @@ impl Follower {
         }
     }
 
+    /// Tells how the own chain moved.
+    async fn tell(&self, moved: Moved) {
+        if moved.is_nothing() {
+            return;
+        }
+        let (tip, height) = {
+            let headers = self.headers.read().await;
+            (headers.chain().tip(), headers.chain().height())
+        };
+        let Moved { added, removed } = moved;
+        let event = if removed > 0 {
+            ChainEvent::Reorganised { tip, height, removed, added }
+        } else {
+            ChainEvent::Advanced { tip, height }
+        };
+        // Nobody may listen.
+        let _ = self.events.send(event);
+        self.tip.send_replace(tip);
+    }
+
     fn note(&mut self, node: &NodeClient, standing: NodeStanding) {
         // Heights change with every block and say nothing new.
         let is_news = match (self.standings.get(node.url()), &standing) {
             (Some(NodeStanding::Behind { .. } | NodeStanding::Agrees), NodeStanding::Behind { .. }) => false,
             (Some(NodeStanding::Weaker { .. }), NodeStanding::Weaker { .. }) => false,
+            (Some(NodeStanding::Unshown { .. }), NodeStanding::Unshown { .. }) => false,
             (known, standing) => known != Some(standing),
         };
         if is_news {
@@ -260,16 +265,55 @@ impl Follower {
     }
 }
 
+/// A node, how the own chain moved by it, and how it compares.
+type Look = (NodeClient, Moved, NodeStanding);
+
+/// Waits for the node's next block, and takes over what it has.
+async fn follow(headers: &RwLock<Headers>, node: &NodeClient, moved: &mut Moved) -> Result<(), HeadersError> {
+    let own = headers.read().await.chain().tip();
+    let asked = Instant::now();
+    let tip = node.wait_tip(own, POLL_WAIT).await?;
+    if tip.hash == own {
+        if asked.elapsed() < POLL_WAIT / 2 {
+            // It does not wait as it was asked to; asking on would never end.
+            sleep(POLL_PAUSE).await;
+        }
+        return Ok(());
+    }
+    take_over(headers, node, moved).await?;
+    // It would tell of the same tip again at once.
+    let is_own = headers.read().await.chain().height_of(&tip.hash).is_some();
+    if is_own { Ok(()) } else { Err(HeadersError::Weaker { node: node.url().to_owned(), tip: tip.hash }) }
+}
+
 /// Takes over what `node` has more of, in bounded time.
-async fn sync(
+async fn take_over(
     headers: &RwLock<Headers>,
     node: &NodeClient,
-) -> Result<crate::headers::SyncReport, HeadersError> {
-    let mut headers = headers.write().await;
-    match timeout(SYNC_TIMEOUT, headers.sync(node)).await {
+    moved: &mut Moved,
+) -> Result<(), HeadersError> {
+    match timeout(SYNC_TIMEOUT, sync(headers, node, moved)).await {
         Ok(synced) => synced,
+        // A long chain takes several times.
+        Err(_elapsed) if !moved.is_nothing() => Ok(()),
         Err(_elapsed) => Err(ClientError::Timeout { url: node.url().to_owned() }.into()),
     }
+}
+
+/// Takes over what `node` has more of, and compares it.
+async fn look_at(headers: &RwLock<Headers>, node: &NodeClient) -> (Moved, NodeStanding) {
+    let mut moved = Moved::default();
+    for _ in 1..LOOKS_MAX {
+        let synced = take_over(headers, node, &mut moved).await;
+        match standing(headers, node, synced).await {
+            // It may have moved on since it was asked for headers.
+            NodeStanding::Unshown { .. } => {}
+            standing => return (moved, standing),
+        }
+    }
+    let synced = take_over(headers, node, &mut moved).await;
+    let standing = standing(headers, node, synced).await;
+    (moved, standing)
 }
 
 async fn standing(
@@ -290,8 +334,7 @@ async fn standing(
     match chain.height_of(&tip.hash) {
         Some(height) if height == chain.height() => NodeStanding::Agrees,
         Some(height) => NodeStanding::Behind { height },
-        // It may have moved on since it was asked for headers.
-        None if tip.work > chain.work() => NodeStanding::Agrees,
+        None if tip.work > chain.work() => NodeStanding::Unshown { tip: tip.hash, height: tip.height },
         None => NodeStanding::Weaker { tip: tip.hash, height: tip.height },
     }
 }

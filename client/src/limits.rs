@@ -55,7 +55,9 @@ pub const JUDGE_TRIES_MAX: u32 = 20;
 pub const JUDGING_MAX: usize = 4;
 /// All nodes are compared with the own header chain after so long.
 pub const SURVEY_EVERY: Duration = Duration::from_secs(10);
-/// For one node's new headers, while the own chain waits.
+/// Times that a node is asked for the headers of a tip that it claims, which may be newer than those it gave.
+pub const LOOKS_MAX: u32 = 3;
+/// For one node's new headers.
 pub const SYNC_TIMEOUT: Duration = Duration::from_secs(10);
 /// Events of the header chain that wait for a slow listener.
 pub const CHAIN_EVENTS_MAX: usize = 1_024;

@@ -10,7 +10,7 @@ use common::node::Node;
 use common::{World, spec};
 use dronechain_chain_spec::chain::ChainError;
 use dronechain_chain_spec::checkpoint::Checkpoint;
-use dronechain_client::{ClientError, Headers, HeadersError, NodeClient};
+use dronechain_client::{Client, ClientError, Headers, HeadersError, NodeClient, OpenError};
 
 fn file() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().expect("a folder");
@@ -153,4 +153,25 @@ async fn headers_begin_at_a_trusted_checkpoint_and_nothing_below_is_fetched() {
     // One that has not come so far is only behind.
     node.set(&branch(5, 0, 0).chain);
     assert_eq!(headers.sync(&node.client).await.expect("nothing new").added, 0);
+}
+
+#[tokio::test]
+async fn folder_on_another_branch_than_the_checkpoint_does_not_open() {
+    let (ours, theirs) = (branch(4, 8, 1_000), branch(4, 9, 1_001));
+    let dir = tempfile::tempdir().expect("a folder");
+    let node = Node::of(&ours.chain).await;
+    let mut headers = Headers::open(dir.path().join("headers"), None, spec()).expect("a new file");
+    headers.sync(&node.client).await.expect("followed");
+    drop(headers);
+    let trusted = |world: &World| {
+        let checkpoint = Checkpoint::of(&world.chain, 7).expect("it has all below");
+        let id = checkpoint.id();
+        checkpoint.check(id).expect("it is trusted")
+    };
+    let open = |checkpoint| Client::builder([node.url.clone()]).checkpoint(checkpoint).open(dir.path());
+    let error = open(trusted(&theirs)).await.expect_err("another branch");
+    let OpenError::Headers(HeadersError::OtherCheckpoint { height: 7, .. }) = error else {
+        panic!("{error}")
+    };
+    open(trusted(&ours)).await.expect("its own branch");
 }

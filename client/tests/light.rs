@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use common::node::Node;
 use common::{World, key, miner, spec};
+use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::header::Header;
 use dronechain_chain_spec::key::{PublicKey, SigningKey};
 use dronechain_chain_spec::link::Link;
@@ -125,4 +126,36 @@ async fn heavier_branch_of_any_node_is_followed_and_the_reorganisation_told() {
     assert_eq!(told, (heavier.chain.tip(), 10, 2, 4));
     let stale = light.survey().await;
     assert_eq!(stale, [NodeStanding::Weaker { tip: ours.chain.tip(), height: 8 }, NodeStanding::Agrees]);
+}
+
+#[tokio::test]
+async fn node_that_claims_a_heavier_tip_without_its_headers_is_named() {
+    let honest = grown(6, 0, 0);
+    let nodes = vec![Node::of(&honest.chain).await, Node::of(&honest.chain).await];
+    nodes[1].claim_tip(Hash256([7; 32]), 900, ENDLESS);
+    let light = Light::of(nodes, &[]);
+    let found = light.survey().await;
+    assert_eq!(found[0], NodeStanding::Agrees);
+    assert_eq!(found[1], NodeStanding::Unshown { tip: Hash256([7; 32]), height: 900 });
+}
+
+#[tokio::test]
+async fn chain_moves_on_and_is_read_while_a_node_does_not_answer() {
+    let (short, long) = (grown(6, 0, 0), grown(9, 0, 0));
+    let nodes = vec![Node::of(&short.chain).await, Node::of(&short.chain).await];
+    nodes[1].stall();
+    let light = Light::of(nodes, &[]);
+    let mut tip = light.client.tip();
+    let stalled = async {
+        while light.nodes[1].stalled().1 == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        light.nodes[1].stalled()
+    };
+    let (asked, _) = timeout(WAIT, stalled).await.expect("it is asked");
+    light.nodes[0].set(&long.chain);
+    let moved = async { tip.wait_for(|tip| *tip == long.chain.tip()).await.map(drop) };
+    timeout(WAIT, moved).await.expect("in time").expect("it runs");
+    assert_eq!(light.client.headers().read().await.chain().height(), 9);
+    assert_eq!(light.nodes[1].stalled(), (asked, 1), "all of it while the same request waits");
 }

@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dronechain_chain_spec::hash::Hash256;
-use dronechain_client::{ChainEvent, Client, Producer, ProducerConfig, Record, SendError, Verifier};
+use dronechain_chain_spec::transaction::AnchorKind;
+use dronechain_client::{
+    ChainEvent, Client, NodeClient, Producer, ProducerConfig, Record, SendError, Verifier,
+};
 use dronechain_tests::cluster::{Cluster, Place, write_key};
 use dronechain_tests::disk::Disk;
 use dronechain_tests::process::{program, run};
@@ -178,6 +181,80 @@ async fn killed_producers_lose_nothing_and_anchor_nothing_twice_while_nodes_rest
     assert!(soaked.kills_amid * 5 >= soaked.kills * 4, "{soaked:?}");
     assert!(soaked.restarts >= 3, "{soaked:?}");
     println!("{soaked:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn same_bytes_as_data_and_as_a_command_are_two_records() {
+    let cluster = started().await;
+    let client = client(&cluster, "client").await;
+    let producer = open(&client, quick());
+    let data = producer.send(record(0)).await.expect("taken");
+    let command = producer.send(Record::new(record(0)).of_kind(AnchorKind::Command)).await.expect("taken");
+    assert_eq!(data.hash(), command.hash());
+    for (pending, kind) in [(data, AnchorKind::Data), (command, AnchorKind::Command)] {
+        let receipt = pending.confirmations_within(1, WAIT).await.expect("included");
+        assert_eq!(receipt.kind(), Some(kind));
+        let node = NodeClient::new(cluster.url(0)).expect("an address");
+        let found = node.receipt_of(receipt.target, &producer.sender(), kind).await;
+        let found = found.expect("an answer").expect("a receipt");
+        assert_eq!((found.kind(), found.source_id), (Some(kind), receipt.source_id));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn delivery_callback_that_panics_is_called_again_before_the_records_leave() {
+    let cluster = started().await;
+    let client = client(&cluster, "client").await;
+    let calls = Arc::new(AtomicUsize::new(0));
+    let called = Arc::clone(&calls);
+    let producer = client
+        .producer(controller())
+        .config(quick())
+        .on_delivery(move |_| assert!(called.fetch_add(1, Ordering::SeqCst) > 0, "the first time it panics"))
+        .open()
+        .expect("a producer");
+    producer.send(record(0)).await.expect("taken").confirmations_within(2, WAIT).await.expect("confirmed");
+    dronechain_tests::wait::until("a second call", async || {
+        (calls.load(Ordering::SeqCst) == 2).then_some(())
+    })
+    .await;
+    // What is behind it goes on.
+    dronechain_tests::wait::until("another delivery", async || {
+        let more = producer.send(record(1)).await.expect("taken");
+        more.confirmations_within(2, WAIT).await.expect("confirmed");
+        (calls.load(Ordering::SeqCst) >= 3).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_than_the_buffer_at_once_is_refused_and_given_up_sends_leak_no_room() {
+    let mut cluster = started().await;
+    let client = client(&cluster, "client").await;
+    let mut config = quick();
+    (config.batch_records, config.buffer_records) = (10, 20);
+    let producer = Arc::new(open(&client, config));
+    cluster.kill_all();
+    let records: Vec<_> = (0..21).map(|number| Record::new(record(number))).collect();
+    let refused = producer.send_all(&records).await;
+    assert!(matches!(refused, Err(SendError::TooMany { records: 21, .. })), "{refused:?}");
+    // Given up while they wait, at every step of the way.
+    for round in 0..200_u64 {
+        let given_up = tokio::spawn({
+            let (producer, records) = (Arc::clone(&producer), records[..20].to_vec());
+            async move { producer.send_all(&records).await.map(drop) }
+        });
+        tokio::time::sleep(Duration::from_micros(round * 20)).await;
+        given_up.abort();
+        drop(given_up.await);
+    }
+    // Whatever of it was taken is delivered once there are nodes; then there is all of the room again.
+    for i in 0..3 {
+        cluster.start(i, &[]).await;
+    }
+    let more: Vec<_> = (100..120).map(|number| Record::new(record(number))).collect();
+    let taken = tokio::time::timeout(WAIT, producer.send_all(&more)).await.expect("there is room");
+    taken.expect("taken").last().expect("some").confirmations_within(1, WAIT).await.expect("included");
 }
 
 /// Two nodes with one key that never hear of each other, so that each makes a chain of its own; their addresses

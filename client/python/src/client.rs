@@ -261,9 +261,9 @@ fn tell(told: &Py<PyAny>, delivery: &dronechain_client::Delivery) {
 pub(crate) struct NodeStanding {
     /// The node's address.
     url: String,
-    /// agrees, behind, weaker (another branch with less work), invalid, other-network, unreachable or other.
+    /// agrees, behind, weaker (another branch with less work), unshown (a heavier chain is claimed), invalid, other-network, unreachable or other.
     standing: &'static str,
-    /// Height of its tip, if it is behind or weaker.
+    /// Height of its tip, if it is behind, weaker or unshown.
     height: Option<u64>,
     /// Why, in words, if it is invalid, unreachable or of another network.
     reason: Option<String>,
@@ -283,6 +283,7 @@ impl NodeStanding {
             Of::Agrees => ("agrees", None, None),
             Of::Behind { height } => ("behind", Some(height), None),
             Of::Weaker { height, .. } => ("weaker", Some(height), None),
+            Of::Unshown { height, .. } => ("unshown", Some(height), None),
             Of::Invalid { reason } => ("invalid", None, Some(reason)),
             Of::OtherNetwork { found } => ("other-network", None, Some(found.to_string())),
             Of::Unreachable { reason } => ("unreachable", None, Some(reason)),

@@ -40,7 +40,11 @@ impl Delivery {
         let delivery = |found: Vec<&Found>| {
             let hashes = found.iter().map(|one| one.target).collect();
             let inclusion = Arc::clone(&found[0].inclusion);
-            Self { records: Records::Found(hashes, found.into_iter().cloned().collect()), chain_id, inclusion }
+            Self {
+                records: Records::Found(hashes, found.into_iter().cloned().collect()),
+                chain_id,
+                inclusion,
+            }
         };
         batches.into_values().map(delivery).collect()
     }

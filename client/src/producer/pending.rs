@@ -167,7 +167,11 @@ impl Pending {
     }
 
     /// Waits until `lot` stands as wanted, or is dissolved.
-    async fn reach(&self, lot: &Lot, wanted: impl FnMut(&Standing) -> bool) -> Result<Standing, PendingError> {
+    async fn reach(
+        &self,
+        lot: &Lot,
+        wanted: impl FnMut(&Standing) -> bool,
+    ) -> Result<Standing, PendingError> {
         let mut standing = lot.subscribe();
         let mut wanted = wanted;
         let mut stopped = self.common.sight.tip.clone();

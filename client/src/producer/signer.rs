@@ -91,7 +91,11 @@ impl Signer {
         if known <= signed {
             return Some(held);
         }
-        tracing::warn!(signed, known, "the ledger knows more of this key than the outbox: looking for its records");
+        tracing::warn!(
+            signed,
+            known,
+            "the ledger knows more of this key than the outbox: looking for its records"
+        );
         let mut all = Vec::with_capacity(held.len());
         for cut in &held {
             all.push(self.recall.find(cut.lot.leaves(), cut.kind).await?);
@@ -156,7 +160,11 @@ impl Signer {
                     if !is_start || !is_foreign || round > FOREIGN_ROUNDS_MAX {
                         return next.max(view.least);
                     }
-                    tracing::info!(own, waiting = view.most, "transactions of this key wait that the outbox does not know");
+                    tracing::info!(
+                        own,
+                        waiting = view.most,
+                        "transactions of this key wait that the outbox does not know"
+                    );
                 }
                 Some(_) => tracing::debug!("a node claims a sequence that it does not show yet"),
                 None => tracing::warn!("no node says which sequence comes next"),

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use dronechain_chain_spec::chain::{HeaderChain, encode_link};
+use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::link::Link;
 use dronechain_chain_spec::target::Work;
 use dronechain_client::NodeClient;
@@ -16,6 +17,10 @@ struct Shown {
     links: Vec<Link>,
     tip: Value,
     lowest_asked: Option<u64>,
+    /// Requests for headers are left without an answer.
+    is_stalled: bool,
+    /// Such requests, and those of them that are still open.
+    stalled: (usize, usize),
 }
 
 pub(crate) struct Node {
@@ -28,12 +33,19 @@ impl Node {
     pub(crate) async fn of(chain: &HeaderChain) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
-        let shown = Shown { links: Vec::new(), tip: Value::Null, lowest_asked: None };
+        let shown = Shown {
+            links: Vec::new(),
+            tip: Value::Null,
+            lowest_asked: None,
+            is_stalled: false,
+            stalled: (0, 0),
+        };
         let shown = Arc::new(Mutex::new(shown));
         let served = Arc::clone(&shown);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                answer(stream, &served).await;
+                let served = Arc::clone(&served);
+                tokio::spawn(async move { answer(stream, &served).await });
             }
         });
         let node = Self { shown, client: NodeClient::new(&url).expect("an address"), url };
@@ -54,6 +66,22 @@ impl Node {
         shown.links = links;
     }
 
+    /// Claims another tip than it shows headers of.
+    pub(crate) fn claim_tip(&self, hash: Hash256, height: u64, work: Work) {
+        let mut shown = self.shown.lock().expect("no panics");
+        shown.tip = json!({ "hash": hash, "height": height, "time_ms": 0, "work": work });
+    }
+
+    /// Leaves requests for headers without an answer from now on.
+    pub(crate) fn stall(&self) {
+        self.shown.lock().expect("no panics").is_stalled = true;
+    }
+
+    /// Requests that were left so, and those that still wait.
+    pub(crate) fn stalled(&self) -> (usize, usize) {
+        self.shown.lock().expect("no panics").stalled
+    }
+
     /// The lowest height from which on headers were asked for.
     pub(crate) fn lowest_asked(&self) -> Option<u64> {
         self.shown.lock().expect("no panics").lowest_asked
@@ -65,6 +93,20 @@ async fn answer(mut stream: TcpStream, shown: &Mutex<Shown>) {
     let Ok(read) = stream.read(&mut head).await else { return };
     let head = String::from_utf8_lossy(&head[..read]).into_owned();
     let Some(path) = head.split(' ').nth(1) else { return };
+    let is_stalled = path.contains("from=") && {
+        let mut shown = shown.lock().expect("no panics");
+        let is_stalled = shown.is_stalled;
+        if is_stalled {
+            shown.stalled = (shown.stalled.0 + 1, shown.stalled.1 + 1);
+        }
+        is_stalled
+    };
+    if is_stalled {
+        // Until the client leaves.
+        let _ = stream.read(&mut [0; 1]).await;
+        shown.lock().expect("no panics").stalled.1 -= 1;
+        return;
+    }
     let body = {
         let mut shown = shown.lock().expect("no panics");
         match path.split_once("from=") {

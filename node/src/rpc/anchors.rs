@@ -103,10 +103,7 @@ impl Call for GetReceipt {
     type Params = ByRecord;
     type Answer = JsonText;
 
-    async fn call(
-        api: Arc<Api>,
-        wanted: ByRecord,
-    ) -> Result<JsonText, ApiError> {
+    async fn call(api: Arc<Api>, wanted: ByRecord) -> Result<JsonText, ApiError> {
         api.run(move |api| receipt_json(api, &wanted)).await.map(JsonText)
     }
 }
@@ -129,7 +126,9 @@ fn receipt_json(api: &Api, wanted: &ByRecord) -> Result<String, ApiError> {
         let Some(anchored) = api.anchored(sender, sequence, device)? else { continue };
         // An anchor may name this root with another number of leaves: that one proves nothing.
         let receipt = Receipt::new(api.rpc.store.chain_id(), target, index, path, anchored.proof);
-        if let Some(receipt) = receipt.ok().filter(|receipt| kind.is_none_or(|kind| receipt.kind() == Some(kind))) {
+        if let Some(receipt) =
+            receipt.ok().filter(|receipt| kind.is_none_or(|kind| receipt.kind() == Some(kind)))
+        {
             return Ok(receipt.to_json());
         }
     }
@@ -137,7 +136,11 @@ fn receipt_json(api: &Api, wanted: &ByRecord) -> Result<String, ApiError> {
 }
 
 /// The lowest anchors of batches that hold `target`, of one sender if one is named: the earlier, the more it proves.
-pub(super) fn candidates(api: &Api, target: &Hash256, of: Option<PublicKey>) -> Result<Vec<Candidate>, ViewError> {
+pub(super) fn candidates(
+    api: &Api,
+    target: &Hash256,
+    of: Option<PublicKey>,
+) -> Result<Vec<Candidate>, ViewError> {
     let store = &api.rpc.store;
     let mut candidates = Vec::new();
     for (batch, index) in store.anchors_of_leaf(target)? {
