@@ -118,12 +118,13 @@ impl Client {
     /// `on_delivery`: called in a thread of its own with every batch that is delivered, before its records leave the
     /// outbox; after a crash in between, again. The next batch waits for it. What it raises goes to
     /// `sys.unraisablehook`, and the records leave all the same.
+    /// `accept_loss`: opens an outbox of which commits are missing with what is left, instead of raising `OpenError`.
     ///
     /// Raises `ConfigError`, `InUse`, `OpenError`, `Closed`.
     #[expect(clippy::too_many_arguments, reason = "all by name, most left out")]
     #[pyo3(signature = (key, *, linger=None, batch_records=None, batch_bytes=None, buffer_records=None,
         buffer_bytes=None, in_flight=None, confirmations=None, delivery_timeout=None, heartbeat=None, free_bytes=None,
-        on_delivery=None))]
+        on_delivery=None, accept_loss=false))]
     fn producer(
         &self,
         py: Python<'_>,
@@ -139,6 +140,7 @@ impl Client {
         heartbeat: Option<Seconds>,
         free_bytes: Option<u64>,
         on_delivery: Option<Py<PyAny>>,
+        accept_loss: bool,
     ) -> PyResult<Producer> {
         let mut config = ProducerConfig::default();
         set(&mut config.linger, linger.map(|Seconds(linger)| linger.unwrap_or(NO_END)));
@@ -159,6 +161,7 @@ impl Client {
             Some(told) => builder.on_delivery(move |delivery| tell(&told, delivery)),
             None => builder,
         };
+        let builder = if accept_loss { builder.accept_loss() } else { builder };
         let opened = wait_to_end(py, async move { builder.open() })?;
         opened.or_raise(py).map(Producer::new)
     }
