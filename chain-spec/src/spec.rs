@@ -148,6 +148,11 @@ impl NetworkTemplate {
     pub fn dev() -> Self {
         Self::from_toml(include_str!("../networks/dev.toml")).expect("the bundled network is tested")
     }
+
+    /// Networks of several machines: T = 5 s.
+    pub fn fleet() -> Self {
+        Self::from_toml(include_str!("../networks/fleet.toml")).expect("the bundled network is tested")
+    }
 }
 
 impl ChainSpec {

@@ -1,5 +1,8 @@
 //! What the admins do together: m of n keys under one transaction.
 
+mod partial;
+mod words;
+
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::{PublicKey, SigningKey};
 use dronechain_chain_spec::spec::{AdminSet, ChainSpec};
@@ -7,8 +10,11 @@ use dronechain_chain_spec::transaction::{Action, Sender, Transaction, Transactio
 
 use crate::error::ClientError;
 use crate::limits::RESIGN_TRIES_MAX;
-use crate::node::NodeClient;
+use crate::node::{NodeClient, Sequences, State};
 use crate::transaction::PendingTransaction;
+
+pub use partial::{BYTES_MAX as PARTIAL_BYTES_MAX, PartialError, PartialTransaction};
+pub use words::words;
 
 /// Why an admin transaction is not made or not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +39,9 @@ pub enum AdminError {
         /// The network's threshold.
         wanted: u32,
     },
+    /// A decision that admins sign apart is no good, or not good enough.
+    #[error("{0}")]
+    Partial(#[from] PartialError),
     /// The node refused or could not be reached.
     #[error("{0}")]
     Client(#[from] ClientError),
@@ -96,6 +105,68 @@ pub async fn send(
         }
     }
     unreachable!("the last try returns")
+}
+
+/// Begins a decision that is signed apart, at the admins' next sequence as `node` has it; signed by `keys`.
+///
+/// # Errors
+/// [`AdminError`].
+pub async fn begin(
+    node: &NodeClient,
+    action: Action,
+    keys: &[&SigningKey],
+) -> Result<PartialTransaction, AdminError> {
+    let chain_id = node.spec().await?.genesis().hash();
+    let sequence = node.next_sequence(Sender::Admins).await?.pending_sequence;
+    let admins = node.governance().await?.admins;
+    let mut partial = PartialTransaction::new(action, sequence, admins, chain_id)?;
+    for key in keys {
+        partial.sign(key).map_err(|error| match error {
+            PartialError::NotAnAdmin(key) => AdminError::NotAnAdmin { key },
+            PartialError::Duplicate(key) => AdminError::Duplicate { key },
+            other => other.into(),
+        })?;
+    }
+    Ok(partial)
+}
+
+/// Holds a decision that is signed apart to the network of `node`: its chain, its admins' sequence.
+///
+/// # Errors
+/// [`AdminError`].
+pub async fn check(node: &NodeClient, partial: &PartialTransaction) -> Result<(), AdminError> {
+    partial.check_chain(node.spec().await?.genesis().hash())?;
+    let Sequences { next_sequence, pending_sequence } = node.next_sequence(Sender::Admins).await?;
+    Ok(partial.check_sequence(next_sequence, pending_sequence)?)
+}
+
+/// Hands over a decision that was signed apart. Handing it over again is safe.
+///
+/// # Errors
+/// [`AdminError`].
+pub async fn submit(
+    node: &NodeClient,
+    partial: &PartialTransaction,
+) -> Result<PendingTransaction, AdminError> {
+    partial.check_chain(node.spec().await?.genesis().hash())?;
+    let complete = partial.complete(&node.governance().await?);
+    if let Ok(transaction) = &complete {
+        let pending = PendingTransaction::new(transaction.clone(), None);
+        if node.transaction(pending.txid).await?.state != State::Unknown {
+            return Ok(pending);
+        }
+    }
+    // Before the signatures: who decided something else meanwhile may have replaced the admins.
+    check(node, partial).await?;
+    let pending = PendingTransaction::new(complete?, None);
+    match pending.submit(node).await {
+        Ok(_) => Ok(pending),
+        Err(error) if error.is_refusal("sequence-taken") || error.is_refusal("tx-sequence") => {
+            let next = node.next_sequence(Sender::Admins).await?.pending_sequence;
+            Err(PartialError::Stale { found: partial.sequence(), next }.into())
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 #[cfg(test)]

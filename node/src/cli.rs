@@ -165,7 +165,7 @@ pub(crate) fn main() -> ExitCode {
 
 fn execute(command: Command) -> Result<Output, Failure> {
     match command {
-        Command::Network(NetworkCommand::New(args)) => network::new(args),
+        Command::Network(NetworkCommand::New(args)) => network::new(&args),
         Command::Keygen { out } => {
             let key = keyfile::generate()?;
             keyfile::create(&out, &key)?;

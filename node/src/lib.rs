@@ -8,6 +8,7 @@ pub mod config;
 pub mod core;
 pub mod failpoint;
 pub mod keyfile;
+pub mod metrics;
 pub mod miner;
 pub mod p2p;
 pub mod rpc;

@@ -33,6 +33,7 @@ use crate::core::view::{Rival, View, ViewError};
 use crate::core::{Core, Start};
 use crate::failpoint::{self, Failpoint};
 use crate::keyfile::{self, KeyFileError};
+use crate::metrics::Metrics;
 use crate::miner::{self, MinerError};
 use crate::p2p::{self, Command, NodeKeys, P2p, P2pError};
 use crate::rpc::{self, Health, MISSING_SHOWN_MAX, Rpc, Submit, TipView};
@@ -153,6 +154,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
     } else {
         None
     };
+    let metrics = Arc::<Metrics>::default();
     let rpc = Rpc {
         store: Arc::clone(&store),
         spec: Arc::new(spec),
@@ -160,6 +162,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
         tip,
         submit: submit_in,
         peers: peers.connected_counter(),
+        metrics: Arc::clone(&metrics),
     };
     let http = listener.local_addr().map_err(|error| NodeError::Http { address: config.http, error })?;
     let (stop_http, stopped) = oneshot::channel::<()>();
@@ -176,6 +179,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
     let scrub = (config.storage.scrub_rows_per_s > 0)
         .then(|| tokio::spawn(store::scrub(Arc::clone(&store), config.storage.scrub_rows_per_s)));
     let floor = u64::from(config.storage.min_free_mib) << 20;
+    let told_height = core.tip().1;
     let mut shell = Shell {
         core,
         room: Room::new(Arc::clone(&store), floor),
@@ -187,6 +191,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
         replies: BTreeMap::new(),
         tickets: 0,
         progress: Progress::default(),
+        metrics,
+        told_height,
         own: node,
     };
     let outcome = shell.serve(events, submits, shutdown).await;
@@ -288,6 +294,9 @@ struct Shell {
     replies: BTreeMap<Ticket, oneshot::Sender<Result<Submitted, SubmitError>>>,
     tickets: u64,
     progress: Progress,
+    metrics: Arc<Metrics>,
+    /// Height of the tip that was told last.
+    told_height: u64,
     /// The node's key.
     own: PublicKey,
 }
@@ -340,6 +349,9 @@ impl Shell {
             Admitted::Instead(action) => return self.perform(action).await,
             Admitted::Nothing => return Ok(()),
         };
+        if matches!(event, Event::Mined(_)) {
+            self.metrics.blocks_mined.add(1);
+        }
         for action in self.core.handle(now_ms(), event)? {
             self.perform(action).await?;
         }
@@ -382,6 +394,8 @@ impl Shell {
                 return Ok(());
             }
             Action::TipMoved { hash, height, disconnected } => {
+                self.metrics.moved(self.told_height, height, disconnected);
+                self.told_height = height;
                 told_tip(&hash, height, disconnected);
                 return Ok(());
             }
@@ -406,6 +420,7 @@ impl Shell {
                 return Ok(());
             }
             Action::ClockWarning { peer, difference_ms } => {
+                self.metrics.clock_differs(now_ms(), difference_ms);
                 warn!(peer = peer.0, difference_ms, "a peer's clock differs from ours: check both");
                 return Ok(());
             }
@@ -420,6 +435,7 @@ impl Shell {
         let moved = shown.hash != hash;
         let health = health(&self.core, &shown.health);
         let headers_height = self.core.headers_height();
+        self.metrics.mempool_bytes.set(self.core.pool_bytes());
         self.progress.tell(self.core.is_behind(), height, headers_height);
         let counts = (self.core.pool_len(), self.core.is_behind(), headers_height);
         let same = (shown.mempool, shown.syncing, shown.headers_height) == counts && shown.health == health;

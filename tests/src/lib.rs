@@ -12,6 +12,7 @@ pub mod hostile;
 pub mod ledger;
 pub mod liar;
 pub mod logs;
+pub mod made;
 pub mod network;
 pub mod process;
 pub mod raw;

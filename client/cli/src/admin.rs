@@ -1,4 +1,6 @@
-//! `dronechain admin`: what m of n admins decide.
+//! `dronechain admin`: what m of n admins decide, in one place or from one to the next.
+
+mod apart;
 
 use std::path::PathBuf;
 
@@ -26,6 +28,12 @@ pub(crate) enum Admin {
     SetParameters(SetParameters),
     /// Set the height from which on a new rule holds. Nodes that do not know it stop there.
     Activate(Activate),
+    /// What a decision in a file does, and who signed it.
+    Show(apart::Show),
+    /// Sign a decision in a file.
+    Sign(apart::Sign),
+    /// Hand over a decision that enough admins have signed.
+    Submit(apart::Submit),
 }
 
 /// What a key is admitted as.
@@ -42,8 +50,12 @@ enum Role {
 #[derive(Debug, Args)]
 struct Signers {
     /// An admin's key file; once for each admin that signs, exactly as many as the network wants.
-    #[arg(long = "admin-key", value_name = "FILE", required = true)]
+    #[arg(long = "admin-key", value_name = "FILE", required_unless_present = "out")]
     admin_keys: Vec<PathBuf>,
+    /// Nothing is submitted: the decision goes into a new file, signed by the keys given, for other admins to sign
+    /// (`dronechain admin sign`).
+    #[arg(long, value_name = "FILE", conflicts_with = "wait")]
+    out: Option<PathBuf>,
     #[command(flatten)]
     node: NodeOption,
     #[command(flatten)]
@@ -141,6 +153,9 @@ impl Admin {
             Self::Activate(Activate { rule, height, signers }) => {
                 signers.send(&Action::Activate { rule, height }, output).await
             }
+            Self::Show(show) => show.run(output).await,
+            Self::Sign(sign) => sign.run(output).await,
+            Self::Submit(submit) => submit.run(output).await,
         }
     }
 }
@@ -150,6 +165,10 @@ impl Signers {
         let files = self.admin_keys.iter().map(KeyFile::load).collect::<Result<Vec<_>, _>>()?;
         let keys: Vec<_> = files.iter().map(KeyFile::signing_key).collect();
         let node = self.node.client()?;
+        if let Some(out) = &self.out {
+            let partial = admin::begin(&node, action.clone(), &keys).await?;
+            return apart::begun(out, &partial, output);
+        }
         let spec = node.spec().await?;
         let pending = admin::send(&node, &spec, action, &keys).await?;
         let status = self.wait.settle(&node, &pending).await?;

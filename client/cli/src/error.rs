@@ -8,6 +8,7 @@ use dronechain_chain_spec::chain::ChainError;
 use dronechain_chain_spec::checkpoint::CheckpointError;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::receipt::{Part, ReceiptError};
+use dronechain_client::admin::PartialError;
 use dronechain_client::evidence::part_name;
 use dronechain_client::{
     AdminError, AnchorError, BatchError, BundleError, ClientError, HeadersError, WaitError,
@@ -40,6 +41,8 @@ pub(crate) enum CliError {
     Headers(#[from] HeadersError),
     #[error("{0}")]
     Admin(#[from] AdminError),
+    #[error("{}: {error}", path.display())]
+    Partial { path: PathBuf, error: PartialError },
     #[error("{0}")]
     Anchor(#[from] AnchorError),
     #[error("{0}")]
@@ -118,9 +121,11 @@ impl CliError {
             | Self::Format { .. }
             | Self::NoReceipt(_)
             | Self::DeviceState { .. }
+            | Self::Partial { .. }
             | Self::Batch(_) => 1,
             Self::Admin(error) => match error {
                 AdminError::Client(error) => of_client(error),
+                AdminError::Partial(_) => 1,
                 AdminError::NotAnAdmin { .. }
                 | AdminError::Duplicate { .. }
                 | AdminError::Threshold { .. } => 2,
@@ -187,7 +192,12 @@ impl CliError {
                     ),
                 ..
             }) => "give --trust and the id that it must have, from a source that you trust",
-            Self::Admin(AdminError::Threshold { .. }) => "give --admin-key once for each admin that signs",
+            Self::Admin(AdminError::Threshold { .. }) => {
+                "give --admin-key once for each admin that signs; --out FILE if they are elsewhere"
+            }
+            Self::Partial { error, .. } | Self::Admin(AdminError::Partial(error)) => {
+                return of_partial(error);
+            }
             Self::Anchor(AnchorError::Unacknowledged { .. }) => {
                 "the node may have it; ask before submitting anew"
             }
@@ -233,6 +243,25 @@ fn of_client(error: &ClientError) -> u8 {
 /// that is none of ours.
 fn is_strange(name: &str) -> bool {
     matches!(name, "http" | "no-route" | "method-not-allowed")
+}
+
+fn of_partial(error: &PartialError) -> Option<&'static str> {
+    let hint = match error {
+        PartialError::TooLong(_) | PartialError::Malformed(_) | PartialError::Signature(_) => {
+            "ask whoever gave you the file for it again"
+        }
+        PartialError::Format(_) => "another version of dronechain made it",
+        PartialError::Chain { .. } => "is this the node, or the file, of the right network?",
+        PartialError::Stale { .. } => "decide anew: dronechain admin ... --out FILE",
+        PartialError::Duplicate(_) => "another admin is to sign it",
+        PartialError::Incomplete { .. } => "the others sign it: dronechain admin sign FILE --admin-key KEY",
+        PartialError::Different => "give copies of one file",
+        PartialError::NotAdmins
+        | PartialError::Rule(_)
+        | PartialError::NotAnAdmin(_)
+        | PartialError::Early { .. } => return None,
+    };
+    Some(hint)
 }
 
 fn of_key(error: &KeyFileError) -> Option<&'static str> {

@@ -91,11 +91,18 @@ pub(super) struct Mempool {
     waiting: BTreeMap<(Sender, u64), Waiting>,
     /// Places by holder.
     held: BTreeMap<Holder, u64>,
+    /// Encoded bytes of all that wait.
+    bytes: u64,
 }
 
 impl Mempool {
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
+    }
+
+    /// Encoded bytes of all that wait.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// The transaction that waits at a place.
@@ -151,11 +158,16 @@ impl Mempool {
         if let Some(holder) = holder {
             *self.held.entry(holder).or_default() += 1;
         }
+        self.bytes += transaction.size() as u64;
         self.waiting.insert(key, Waiting { transaction, gossiped_ms: now_ms, holder });
     }
 
     fn remove(&mut self, key: &(Sender, u64)) {
-        let Some(holder) = self.waiting.remove(key).and_then(|waiting| waiting.holder) else {
+        let Some(waiting) = self.waiting.remove(key) else {
+            return;
+        };
+        self.bytes -= waiting.transaction.size() as u64;
+        let Some(holder) = waiting.holder else {
             return;
         };
         let held = self.held.get_mut(&holder).expect("counted when it entered");

@@ -222,6 +222,11 @@ impl<V: View> Core<V> {
         self.pool.len()
     }
 
+    /// Their encoded bytes, without batch bodies.
+    pub fn pool_bytes(&self) -> u64 {
+        self.pool.bytes()
+    }
+
     /// Whether headers with more work than the tip are known, or asked of a peer that claims some.
     pub fn is_behind(&self) -> bool {
         let ahead = self.branches.best().is_some_and(|best| best.work > self.tip.work);

@@ -3,8 +3,11 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use dronechain_chain_spec::key::PublicKey;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
+
+use super::behaviour::peer_id;
 
 /// Why an address is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -102,6 +105,16 @@ pub(crate) fn split(address: &Multiaddr) -> Result<(Place, Option<PeerId>), Addr
         _ => return Err(AddressError::Peer),
     };
     Ok((place, peer))
+}
+
+/// The address at which peers reach the node with this key: `host` is an IP address or a name. None if the key is no
+/// point of the curve.
+pub fn of_peer(host: &str, port: u16, key: &PublicKey) -> Option<Multiaddr> {
+    let at = match host.parse::<IpAddr>() {
+        Ok(ip) => tcp(ip, port),
+        Err(_) => Multiaddr::from(Protocol::Dns(host.into())).with(Protocol::Tcp(port)),
+    };
+    Some(at.with(Protocol::P2p(peer_id(key)?)))
 }
 
 /// The TCP address of `ip` and `port`.

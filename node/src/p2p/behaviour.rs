@@ -64,7 +64,7 @@ impl Topics {
 }
 
 /// The libp2p identity of a key; none if the bytes are no point of the curve.
-pub(super) fn peer_id(key: &PublicKey) -> Option<PeerId> {
+pub(crate) fn peer_id(key: &PublicKey) -> Option<PeerId> {
     let key = identity::ed25519::PublicKey::try_from_bytes(&key.0).ok()?;
     Some(identity::PublicKey::from(key).to_peer_id())
 }

@@ -13,6 +13,7 @@ use tokio::task::spawn_blocking;
 use super::cache::Cache;
 use super::error::ApiError;
 use super::limits::{BATCH_TREES_MAX, BLOCK_TREES_MAX, EVENT_STREAMS_MAX, SUBMISSIONS_KIB_MAX, WORKERS_MAX};
+use super::metrics::Traffic;
 use super::{Rpc, TipView};
 use crate::core::view::BatchId;
 
@@ -30,6 +31,8 @@ pub(super) struct Api {
     pub(super) submissions: Arc<Semaphore>,
     /// Streams of events that may still be opened.
     pub(super) event_streams: Arc<Semaphore>,
+    /// Requests and submissions, counted.
+    pub(super) traffic: Traffic,
     /// True once the server stops: what has no end by itself ends then.
     pub(super) stopped: watch::Receiver<bool>,
     workers: Arc<Semaphore>,
@@ -51,6 +54,7 @@ impl Api {
             accounts: Cache::new(1),
             submissions: Arc::new(Semaphore::new(SUBMISSIONS_KIB_MAX)),
             event_streams: Arc::new(Semaphore::new(EVENT_STREAMS_MAX)),
+            traffic: Traffic::default(),
             stopped,
             workers: Arc::new(Semaphore::new(WORKERS_MAX)),
         }

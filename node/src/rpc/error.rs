@@ -153,6 +153,11 @@ impl ApiError {
         }
     }
 
+    /// Its status over REST.
+    pub(super) fn status(&self) -> StatusCode {
+        self.parts().0
+    }
+
     pub(super) fn refusal(&self) -> Refusal {
         let (_, rule, name) = self.parts();
         Refusal { rule, name, message: self.to_string() }

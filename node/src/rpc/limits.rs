@@ -34,6 +34,9 @@ pub const BODY_BYTES_PER_S: u64 = 256 << 10;
 /// For the core's answer to a submission.
 pub const ANSWER_WAIT: Duration = Duration::from_secs(30);
 
+/// How long `/readyz?verbose` tells of a clock that differed.
+pub const CLOCK_MEMORY_MS: u64 = 3_600_000;
+
 /// Requests that read the store or check signatures at a time; more wait.
 pub const WORKERS_MAX: usize = 8;
 /// The longest that `/v1/tip` waits, in ms.

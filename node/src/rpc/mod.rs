@@ -19,8 +19,10 @@ mod events;
 mod health;
 mod jsonrpc;
 pub mod limits;
+mod metrics;
 mod params;
 mod proof;
+mod ready;
 #[cfg(test)]
 mod reference;
 mod registry;
@@ -38,6 +40,7 @@ use dronechain_chain_spec::key::SigningKey;
 use dronechain_chain_spec::spec::ChainSpec;
 use tokio::sync::{mpsc, watch};
 
+use crate::metrics::Metrics;
 use crate::store::Store;
 
 pub use self::server::serve;
@@ -59,6 +62,8 @@ pub struct Rpc {
     pub submit: mpsc::Sender<Submit>,
     /// Connected peers.
     pub peers: Arc<AtomicUsize>,
+    /// What the shell counts.
+    pub metrics: Arc<Metrics>,
 }
 
 #[cfg(test)]

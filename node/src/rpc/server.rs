@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -24,7 +25,7 @@ use super::limits::{
     ACCEPT_FAILURES_MAX, ACCEPT_PAUSE, BODY_BYTES_MAX, CONNECTION_AGE_MAX, CONNECTIONS_MAX, GRACE,
     HEAD_BYTES_MAX, HEAD_WAIT,
 };
-use super::{Rpc, calls, describe, events, jsonrpc, status, submit};
+use super::{Rpc, calls, describe, events, jsonrpc, metrics, ready, status, submit};
 
 /// Serves until `shutdown` resolves; requests under way then get a short time to finish.
 ///
@@ -123,10 +124,12 @@ fn router(rpc: Rpc, stopped: watch::Receiver<bool>) -> Router {
         .route("/v1/events", get(events::events))
         .route("/openapi.json", get(async move || json_text(document.to_string())))
         .route("/livez", get(status::live))
-        .route("/readyz", get(status::ready))
+        .route("/readyz", get(ready::ready))
+        .route("/metrics", get(metrics::metrics))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(api)
+        .with_state(Arc::clone(&api))
         .merge(jsonrpc::mount(methods, stopped))
         .fallback(async || ApiError::NoRoute)
         .method_not_allowed_fallback(async || ApiError::Method)
+        .layer(from_fn_with_state(api, metrics::observe))
 }

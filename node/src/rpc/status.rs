@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::extract::State;
 use dronechain_chain_spec::codec;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
@@ -167,9 +166,4 @@ impl Call for Spec {
 /// `GET /livez`
 pub(super) async fn live() -> &'static str {
     "ok"
-}
-
-/// `GET /readyz`
-pub(super) async fn ready(State(api): State<Arc<Api>>) -> Result<&'static str, ApiError> {
-    if api.tip().syncing { Err(ApiError::Syncing) } else { Ok("ok") }
 }

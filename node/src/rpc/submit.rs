@@ -29,6 +29,7 @@ use super::describe::Schemas;
 use super::error::ApiError;
 use super::jsonrpc;
 use super::limits::{ANSWER_WAIT, BODY_BYTES_PER_S, BODY_WAIT, SUBMISSION_BYTES_MAX};
+use super::metrics::Outcome;
 use super::params::Nothing;
 use super::transactions::{self, Progress};
 use crate::core::event::{CheckedBody, SubmitError, Submitted};
@@ -110,6 +111,16 @@ pub(super) async fn try_out(
 }
 
 async fn take(api: &Arc<Api>, bytes: Vec<u8>) -> Result<Accepted, ApiError> {
+    let result = take_in(api, bytes).await;
+    api.traffic.submitted(match &result {
+        Ok(Accepted { state: Progress::Included, .. }) => Outcome::Included,
+        Ok(_) => Outcome::Pending,
+        Err(error) => Outcome::refused(error.status()),
+    });
+    result
+}
+
+async fn take_in(api: &Arc<Api>, bytes: Vec<u8>) -> Result<Accepted, ApiError> {
     let (transaction, body) = Arc::clone(api).run(move |api| check(api, &bytes)).await?;
     let taken = transaction.clone();
     let (reply, answer) = oneshot::channel();

@@ -99,6 +99,15 @@ impl Disk {
     }
 }
 
+/// Bytes of the files in the folder `path`, without folders below.
+///
+/// # Errors
+/// When the folder cannot be read. A file that goes meanwhile is no error.
+pub fn size_bytes(path: &Path) -> io::Result<u64> {
+    let sizes = std::fs::read_dir(path)?.filter_map(|file| file.ok()?.metadata().ok());
+    Ok(sizes.filter(|file| file.is_file()).map(|file| file.len()).sum())
+}
+
 /// Bytes that may still be written where `path` is.
 ///
 /// # Errors

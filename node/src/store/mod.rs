@@ -42,7 +42,7 @@ pub use self::backup::{BACKUP_FORMAT, Manifest, backup, restore};
 pub use self::care::{CareError, Standing};
 pub use self::check::{Counts, Fault, Report, check};
 pub use self::digest::state_digest;
-pub use self::disk::{Disk, Scrubbed, free_bytes};
+pub use self::disk::{Disk, Scrubbed, free_bytes, size_bytes};
 pub use self::error::StoreError;
 pub use self::keys::FORMAT;
 pub use self::open::genesis;

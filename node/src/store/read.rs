@@ -146,6 +146,16 @@ impl Store {
         Ok(found)
     }
 
+    /// Pieces of evidence that are kept.
+    pub fn evidence_count(&self) -> Result<u64, ViewError> {
+        let mut count = 0;
+        self.each(Column::Evidence, &[], |_, _| {
+            count += 1;
+            Ok(true)
+        })?;
+        Ok(count)
+    }
+
     /// Chains beyond the finality depth, by their first block that is not ours.
     pub fn rivals(&self) -> Result<BTreeMap<Hash256, Rival>, ViewError> {
         let mut rivals = BTreeMap::new();
