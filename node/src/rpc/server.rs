@@ -25,6 +25,7 @@ use super::limits::{
     HEAD_BYTES_MAX, HEAD_WAIT,
 };
 use super::{Rpc, calls, describe, events, jsonrpc, status, submit};
+use crate::explorer;
 
 /// Serves until `shutdown` resolves; requests under way then get a short time to finish.
 ///
@@ -125,8 +126,9 @@ fn router(rpc: Rpc, stopped: watch::Receiver<bool>) -> Router {
         .route("/livez", get(status::live))
         .route("/readyz", get(status::ready))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .merge(explorer::routes())
+        .fallback(explorer::nowhere)
         .with_state(api)
         .merge(jsonrpc::mount(methods, stopped))
-        .fallback(async || ApiError::NoRoute)
         .method_not_allowed_fallback(async || ApiError::Method)
 }
