@@ -16,6 +16,7 @@ mod chainpoint2;
 pub mod chainpoint4;
 mod document;
 mod error;
+mod headers;
 mod inclusion;
 mod json;
 mod verify;
@@ -35,6 +36,7 @@ use json::{Object, header_hex, hex_bytes, object, path_json};
 pub use chainpoint4::ExistenceProof;
 pub use document::Document;
 pub use error::{Part, ReceiptError};
+pub use headers::Headers;
 pub use verify::{Existence, Proven, ProvenAnchor};
 
 /// The `@context` of every receipt.

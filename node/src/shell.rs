@@ -163,6 +163,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
         submit: submit_in,
         peers: peers.connected_counter(),
         metrics: Arc::clone(&metrics),
+        met: peers.met(),
     };
     let http = listener.local_addr().map_err(|error| NodeError::Http { address: config.http, error })?;
     let (stop_http, stopped) = oneshot::channel::<()>();

@@ -24,7 +24,7 @@ use crate::merkle::{self, Path, PathError};
 use crate::transaction::{Action, Anchor, Transaction};
 
 use super::inclusion::Inclusion;
-use super::{AnchorProof, Authority, Existence, Receipt, ReceiptError};
+use super::{AnchorProof, Authority, Existence, Headers, Receipt, ReceiptError};
 use document::Document;
 use identity::Identity;
 use operations::HashPath;
@@ -157,7 +157,7 @@ impl ExistenceProof {
     pub fn verify(
         &self,
         target: &Hash256,
-        chain: &HeaderChain,
+        chain: &impl Headers,
         confirmations: u64,
     ) -> Result<Existence, ReceiptError> {
         if *target != self.target {

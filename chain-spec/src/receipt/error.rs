@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
+use super::Headers;
 use super::chainpoint4::FormatError;
-use crate::chain::HeaderChain;
 use crate::codec::CodecError;
 use crate::hash::Hash256;
 use crate::key::PublicKey;
@@ -173,7 +173,7 @@ pub enum ReceiptError {
 
 impl ReceiptError {
     /// Of a block that `chain` does not reach.
-    pub(super) fn beyond(chain: &HeaderChain, height: u64) -> Self {
+    pub(super) fn beyond(chain: &impl Headers, height: u64) -> Self {
         let (tip, base) = (chain.height(), chain.base());
         if height < base { Self::BelowBase { height, base } } else { Self::BeyondTip { height, tip } }
     }

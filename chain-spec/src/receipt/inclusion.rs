@@ -1,8 +1,7 @@
 //! An anchor transaction in a block of a header chain: what receipts and existence proofs have in common.
 
-use super::ReceiptError;
 use super::verify::Existence;
-use crate::chain::HeaderChain;
+use super::{Headers, ReceiptError};
 use crate::hash::Hash256;
 use crate::header::Header;
 use crate::key::{PublicKey, Signature};
@@ -42,7 +41,7 @@ impl Inclusion<'_> {
         &self,
         txid: Hash256,
         transaction: Transaction,
-        chain: &HeaderChain,
+        chain: &impl Headers,
         wanted: u64,
     ) -> Result<Included, ReceiptError> {
         let checked = transaction.check(&chain.chain_id()).map_err(ReceiptError::TransactionRule)?;
@@ -59,7 +58,7 @@ impl Inclusion<'_> {
         if confirmations < wanted {
             return Err(ReceiptError::TooFewConfirmations { found: confirmations, wanted });
         }
-        let above = height + chain.node_set(height).spacing(height) - 1;
+        let above = height + chain.spacing(height) - 1;
         Ok(Included {
             txid,
             sender,
@@ -68,12 +67,12 @@ impl Inclusion<'_> {
             height,
             block,
             confirmations,
-            not_later_than_ms: chain.header(above).map(|header| header.time_ms),
+            not_later_than_ms: chain.time_ms(above),
         })
     }
 
     /// The header and its place in the chain, and the transaction's in the block; gives the block's hash.
-    pub(super) fn verify_block(&self, txid: &Hash256, chain: &HeaderChain) -> Result<Hash256, ReceiptError> {
+    pub(super) fn verify_block(&self, txid: &Hash256, chain: &impl Headers) -> Result<Hash256, ReceiptError> {
         let block = self.verify_header(chain)?;
         self.verify_block_path(txid)?;
         Ok(block)
@@ -88,7 +87,7 @@ impl Inclusion<'_> {
         ReceiptError::NotThisAnchor { root: self.root, leaf_count: self.leaf_count }
     }
 
-    fn verify_header(&self, chain: &HeaderChain) -> Result<Hash256, ReceiptError> {
+    fn verify_header(&self, chain: &impl Headers) -> Result<Hash256, ReceiptError> {
         let height = self.height;
         let beyond = || ReceiptError::beyond(chain, height);
         let expected = chain.hash(height).ok_or_else(beyond)?;
@@ -96,8 +95,8 @@ impl Inclusion<'_> {
         if found != expected {
             return Err(ReceiptError::UnknownBlock { found, expected, height });
         }
-        let verified = &chain.link(height).ok_or_else(beyond)?.header.signature;
-        if self.signature.is_some_and(|signature| signature != verified) {
+        let verified = chain.signature(height).ok_or_else(beyond)?;
+        if self.signature.is_some_and(|signature| *signature != verified) {
             return Err(ReceiptError::HeaderSignature { height });
         }
         Ok(found)

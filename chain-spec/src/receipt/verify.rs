@@ -1,8 +1,7 @@
 //! Verification: every step rebuilt, against a header chain.
 
 use super::inclusion::{Included, Inclusion};
-use super::{AnchorProof, EntryProof, Receipt, ReceiptError};
-use crate::chain::HeaderChain;
+use super::{AnchorProof, EntryProof, Headers, Receipt, ReceiptError};
 use crate::codec;
 use crate::hash::{Hash256, sha256};
 use crate::key::PublicKey;
@@ -83,7 +82,7 @@ impl Receipt {
     pub fn verify(
         &self,
         target: &Hash256,
-        chain: &HeaderChain,
+        chain: &impl Headers,
         confirmations: u64,
     ) -> Result<Proven, ReceiptError> {
         self.verify_target(target)?;
@@ -101,7 +100,7 @@ impl Receipt {
 
     /// Everything from the batch root on. Receipts of one batch with equal [`Receipt::anchor`],
     /// root, leaf count, source and chain ids share the result.
-    pub fn verify_anchor(&self, chain: &HeaderChain, wanted: u64) -> Result<ProvenAnchor, ReceiptError> {
+    pub fn verify_anchor(&self, chain: &impl Headers, wanted: u64) -> Result<ProvenAnchor, ReceiptError> {
         let (txid, transaction) = self.open_transaction(chain)?;
         let included = self.inclusion().verify(txid, transaction, chain, wanted)?;
         self.verify_authority(chain, &included.sender, included.anchor.kind)?;
@@ -116,7 +115,7 @@ impl Receipt {
     /// The hashes alone, from a record that hashes to `target` to the hash of a block of the chain, which
     /// is returned: no signature but the miner's, which the chain has verified, and no registry. Shows
     /// that the record existed, not that the anchor is a valid one; [`Receipt::verify`] does.
-    pub fn verify_hashes(&self, target: &Hash256, chain: &HeaderChain) -> Result<Hash256, ReceiptError> {
+    pub fn verify_hashes(&self, target: &Hash256, chain: &impl Headers) -> Result<Hash256, ReceiptError> {
         self.verify_target(target)?;
         let (txid, transaction) = self.open_transaction(chain)?;
         let inclusion = self.inclusion();
@@ -127,7 +126,7 @@ impl Receipt {
         inclusion.verify_block(&txid, chain)
     }
 
-    fn open_transaction(&self, chain: &HeaderChain) -> Result<(Hash256, Transaction), ReceiptError> {
+    fn open_transaction(&self, chain: &impl Headers) -> Result<(Hash256, Transaction), ReceiptError> {
         let found = sha256(&[&self.anchor.transaction]);
         if found != self.source_id {
             return Err(ReceiptError::TransactionId { found, expected: self.source_id });
@@ -154,7 +153,7 @@ impl Receipt {
 
     fn verify_authority(
         &self,
-        chain: &HeaderChain,
+        chain: &impl Headers,
         sender: &PublicKey,
         kind: AnchorKind,
     ) -> Result<(), ReceiptError> {
@@ -163,8 +162,8 @@ impl Receipt {
         if height < self.anchor.height {
             return Err(ReceiptError::AuthorityTooEarly { authority: height, anchor: self.anchor.height });
         }
-        let header = chain.header(height).ok_or_else(|| ReceiptError::beyond(chain, height))?;
-        let (found, expected) = (authority.commitments.hash(), header.commitments);
+        let expected = chain.commitments(height).ok_or_else(|| ReceiptError::beyond(chain, height))?;
+        let found = authority.commitments.hash();
         if found != expected {
             return Err(ReceiptError::Commitments { found, expected, height });
         }

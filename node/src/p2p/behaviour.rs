@@ -69,6 +69,12 @@ pub(crate) fn peer_id(key: &PublicKey) -> Option<PeerId> {
     Some(identity::PublicKey::from(key).to_peer_id())
 }
 
+/// The key that an identity is made of, if it is one of ours.
+pub(super) fn key_of(id: &PeerId) -> Option<PublicKey> {
+    let key = identity::PublicKey::try_decode_protobuf(id.as_ref().digest()).ok()?;
+    Some(PublicKey(key.try_into_ed25519().ok()?.to_bytes()))
+}
+
 /// A swarm that listens nowhere yet. With a pre-shared key, who does not have it gets no further than TCP.
 pub(super) fn swarm(
     key: &SigningKey,

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use libp2p::PeerId;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use super::inbox::Item;
 use super::limits::{GONE_MAX, GOSSIP_PER_PEER_MAX, INBOX};
+use super::met::Met;
 use crate::core::event::Peer;
 
 /// A connected peer.
@@ -18,6 +19,7 @@ pub(super) struct Link {
     pub(super) peer: Peer,
     inbox: mpsc::Sender<Item>,
     gossip: Arc<Semaphore>,
+    met: Met,
 }
 
 /// The inbox of a peer is full, which its bounds do not allow for.
@@ -48,18 +50,24 @@ pub(super) struct Links {
     numbers: BTreeMap<Peer, PeerId>,
     gone: BTreeMap<Peer, PeerId>,
     count: Arc<AtomicUsize>,
+    told: watch::Sender<Arc<Vec<Met>>>,
 }
 
 impl Links {
-    /// No peers; their number is kept in `count`.
-    pub(super) fn new(count: Arc<AtomicUsize>) -> Self {
+    /// No peers; their number is kept in `count`, and who they are in `told`.
+    pub(super) fn new(count: Arc<AtomicUsize>, told: watch::Sender<Arc<Vec<Met>>>) -> Self {
         let (by_id, numbers, gone) = Default::default();
-        Self { next: 0, by_id, numbers, gone, count }
+        Self { next: 0, by_id, numbers, gone, count, told }
+    }
+
+    fn publish(&self) {
+        self.count.store(self.by_id.len(), Ordering::Relaxed);
+        self.told.send_replace(Arc::new(self.by_id.values().map(|link| link.met.clone()).collect()));
     }
 
     /// Numbers a peer whose first connection is up; returns its number and what its checks read,
     /// or none if it is connected already.
-    pub(super) fn open(&mut self, id: PeerId) -> Option<(Peer, mpsc::Receiver<Item>)> {
+    pub(super) fn open(&mut self, id: PeerId, met: Met) -> Option<(Peer, mpsc::Receiver<Item>)> {
         if self.by_id.contains_key(&id) {
             return None;
         }
@@ -67,9 +75,9 @@ impl Links {
         self.next += 1;
         let (inbox, items) = mpsc::channel(INBOX);
         let gossip = Arc::new(Semaphore::new(GOSSIP_PER_PEER_MAX));
-        self.by_id.insert(id, Link { peer, inbox, gossip });
+        self.by_id.insert(id, Link { peer, inbox, gossip, met });
         self.numbers.insert(peer, id);
-        self.count.store(self.by_id.len(), Ordering::Relaxed);
+        self.publish();
         Some((peer, items))
     }
 
@@ -81,7 +89,7 @@ impl Links {
         if self.gone.len() > GONE_MAX {
             self.gone.pop_first();
         }
-        self.count.store(self.by_id.len(), Ordering::Relaxed);
+        self.publish();
         Some(peer)
     }
 
@@ -105,17 +113,26 @@ impl Links {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::p2p::met::Direction;
+
+    fn met() -> Met {
+        let (key, id, address) = (None, String::new(), String::new());
+        Met { key, id, address, direction: Direction::Inbound, since_ms: 0 }
+    }
 
     #[test]
     fn reconnected_peer_has_another_number() {
         let count = Arc::new(AtomicUsize::new(0));
-        let (mut links, id) = (Links::new(count.clone()), PeerId::random());
-        let (first, _) = links.open(id).expect("new");
-        assert!(links.open(id).is_none(), "a second connection is no second peer");
+        let (told, heard) = watch::channel(Arc::default());
+        let (mut links, id) = (Links::new(count.clone(), told), PeerId::random());
+        let (first, _) = links.open(id, met()).expect("new");
+        assert!(links.open(id, met()).is_none(), "a second connection is no second peer");
         assert_eq!(count.load(Ordering::Relaxed), 1);
+        assert_eq!(**heard.borrow(), [met()]);
         assert_eq!(links.close(&id), Some(first));
+        assert_eq!(**heard.borrow(), []);
         assert_eq!(links.close(&id), None);
-        let (second, _) = links.open(id).expect("new again");
+        let (second, _) = links.open(id, met()).expect("new again");
         assert_ne!(first, second);
         assert!(links.connected(first).is_none());
         assert_eq!(links.identity(first), Some(id), "late faults still count");
@@ -123,8 +140,9 @@ mod tests {
 
     #[test]
     fn gossip_of_one_peer_is_bounded() {
-        let (mut links, id) = (Links::new(Arc::default()), PeerId::random());
-        let _items = links.open(id);
+        let (told, _heard) = watch::channel(Arc::default());
+        let (mut links, id) = (Links::new(Arc::default(), told), PeerId::random());
+        let _items = links.open(id, met());
         let link = links.link(&id).expect("open");
         let held: Vec<_> = std::iter::from_fn(|| link.gossip_room()).collect();
         assert_eq!(held.len(), GOSSIP_PER_PEER_MAX);

@@ -16,6 +16,7 @@ mod inbox;
 mod limits;
 mod links;
 mod lookup;
+mod met;
 mod peers;
 mod serve;
 mod task;
@@ -48,6 +49,7 @@ pub use self::error::{P2pError, Stopped};
 use self::gossip::Waiting;
 use self::inbox::Checks;
 use self::links::Links;
+pub use self::met::{Direction, Met};
 use self::peers::Records;
 use self::task::Task;
 use crate::core::event::{Event, Fault, GossipId, Peer, RequestId, Verdict};
@@ -117,6 +119,7 @@ pub enum Command {
 pub struct P2p {
     commands: mpsc::Sender<Command>,
     connected: Arc<AtomicUsize>,
+    met: watch::Receiver<Arc<Vec<Met>>>,
     id: PeerId,
     listen: Multiaddr,
     task: JoinHandle<()>,
@@ -142,13 +145,14 @@ pub async fn spawn(setup: Setup, store: Arc<Store>, events: mpsc::Sender<Event>)
     let parallel = std::thread::available_parallelism().map_or(1, usize::from);
     let checks = Checks { network, events, reports, parallel: Arc::new(Semaphore::new(parallel)) };
     let connected = Arc::new(AtomicUsize::new(0));
+    let (told, met) = watch::channel(Arc::default());
     let task = Task {
         swarm,
         topics,
         store,
         checks: Arc::new(checks),
         allowed,
-        links: Links::new(connected.clone()),
+        links: Links::new(connected.clone(), told),
         records: Records::default(),
         dialer,
         waiting: Waiting::default(),
@@ -160,7 +164,7 @@ pub async fn spawn(setup: Setup, store: Arc<Store>, events: mpsc::Sender<Event>)
     match tokio::time::timeout(limits::LISTEN_TIMEOUT, listening_in).await {
         Ok(Ok(bound)) => {
             let listen = bound.with(Protocol::P2p(id));
-            Ok(P2p { commands, connected, id, listen, task })
+            Ok(P2p { commands, connected, met, id, listen, task })
         }
         Ok(Err(_)) | Err(_) => {
             task.abort();
@@ -186,6 +190,11 @@ impl P2p {
     /// The same number, to be read elsewhere.
     pub fn connected_counter(&self) -> Arc<AtomicUsize> {
         self.connected.clone()
+    }
+
+    /// The connected peers, by identity; published when one comes or goes.
+    pub fn met(&self) -> watch::Receiver<Arc<Vec<Met>>> {
+        self.met.clone()
     }
 
     /// This node's libp2p identity.

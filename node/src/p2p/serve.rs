@@ -69,7 +69,7 @@ fn parse(bytes: &[u8]) -> Result<Request, Fault> {
 }
 
 /// The own clock, ms since 1970 UTC.
-fn now_ms() -> u64 {
+pub(super) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

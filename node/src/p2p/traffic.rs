@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use libp2p::PeerId;
+use libp2p::core::ConnectedPoint;
 use libp2p::gossipsub::{self, MessageId};
 use libp2p::request_response::{self, InboundRequestId, OutboundFailure, ResponseChannel};
 use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
 
-use super::behaviour::BehaviourEvent;
+use super::behaviour::{BehaviourEvent, key_of};
 use super::codec::{Question, too_long};
 use super::inbox::{self, Gossiped, Item};
 use super::limits::{SERVED_MAX, SERVED_PER_PEER_MAX};
 use super::links::Link;
+use super::met::{Direction, Met};
 use super::serve;
 use super::task::{Asked, Task, jitter};
 use crate::core::event::{Fault, Peer, Verdict};
@@ -25,8 +27,8 @@ impl Task {
     pub(super) fn on_swarm(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
             SwarmEvent::Behaviour(event) => self.on_behaviour(event),
-            SwarmEvent::ConnectionEstablished { peer_id, connection_id, .. } => {
-                self.on_connected(peer_id, connection_id);
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                self.on_connected(peer_id, connection_id, &endpoint);
             }
             SwarmEvent::ConnectionClosed { peer_id, num_established: 0, cause, .. } => {
                 if let Some(peer) = self.links.close(&peer_id) {
@@ -80,9 +82,9 @@ impl Task {
         }
     }
 
-    fn on_connected(&mut self, id: PeerId, connection: ConnectionId) {
+    fn on_connected(&mut self, id: PeerId, connection: ConnectionId, endpoint: &ConnectedPoint) {
         self.dialer.connected(connection, id, Instant::now());
-        if let Some((peer, items)) = self.links.open(id) {
+        if let Some((peer, items)) = self.links.open(id, met(&id, endpoint)) {
             tracing::info!(%id, ?peer, "peer connected");
             tokio::spawn(inbox::run(self.checks.clone(), peer, id, items));
         }
@@ -173,4 +175,11 @@ fn fault_of(error: &OutboundFailure) -> Option<Fault> {
         | OutboundFailure::ConnectionClosed
         | OutboundFailure::UnsupportedProtocols => None,
     }
+}
+
+/// A peer as it is told of, by its first connection.
+fn met(id: &PeerId, endpoint: &ConnectedPoint) -> Met {
+    let direction = if endpoint.is_dialer() { Direction::Outbound } else { Direction::Inbound };
+    let address = endpoint.get_remote_address().to_string();
+    Met { key: key_of(id), id: id.to_string(), address, direction, since_ms: serve::now_ms() }
 }

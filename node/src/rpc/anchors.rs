@@ -82,7 +82,7 @@ fn anchor_state(
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ByRecord {
+pub(crate) struct ByRecord {
     /// SHA-256 of the record.
     hash: Hash256,
     /// Adds the device's registry path.
@@ -94,7 +94,7 @@ pub(super) struct ByRecord {
 }
 
 /// `receipt.get`
-pub(super) struct GetReceipt;
+pub(crate) struct GetReceipt;
 
 impl Call for GetReceipt {
     const NAME: &'static str = "receipt.get";
@@ -186,25 +186,25 @@ impl Call for GetBody {
 }
 
 /// `batch.anchors`
-pub(super) struct AnchorsOfRoot;
+pub(crate) struct AnchorsOfRoot;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ByRoot {
+pub(crate) struct ByRoot {
     root: Hash256,
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct RootView {
+pub(crate) struct RootView {
     /// By sender and sequence, at most 64.
-    anchors: Vec<RootAnchor>,
+    pub(crate) anchors: Vec<RootAnchor>,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct RootAnchor {
-    sender: Sender,
-    sequence: u64,
-    height: u64,
+pub(crate) struct RootAnchor {
+    pub(crate) sender: Sender,
+    pub(crate) sequence: u64,
+    pub(crate) height: u64,
 }
 
 impl Answer for RootView {}

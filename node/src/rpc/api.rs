@@ -19,8 +19,8 @@ use crate::core::view::BatchId;
 
 /// The state of every handler.
 #[derive(Debug)]
-pub(super) struct Api {
-    pub(super) rpc: Rpc,
+pub(crate) struct Api {
+    pub(crate) rpc: Rpc,
     /// Trees of batches.
     pub(super) batches: Cache<BatchId, Tree>,
     /// Blocks by hash.
@@ -40,8 +40,8 @@ pub(super) struct Api {
 
 /// A block's transactions with the tree over their names.
 #[derive(Debug)]
-pub(super) struct BlockParts {
-    pub(super) transactions: Vec<Transaction>,
+pub(crate) struct BlockParts {
+    pub(crate) transactions: Vec<Transaction>,
     pub(super) tree: Tree,
 }
 
@@ -61,18 +61,18 @@ impl Api {
     }
 
     /// The tip published last.
-    pub(super) fn tip(&self) -> Arc<TipView> {
+    pub(crate) fn tip(&self) -> Arc<TipView> {
         Arc::clone(&self.rpc.tip.borrow())
     }
 
     /// Blocks from `height` to the committed tip, itself included: 1 when it is the tip.
-    pub(super) fn confirmations(&self, height: u64) -> Result<u64, ApiError> {
+    pub(crate) fn confirmations(&self, height: u64) -> Result<u64, ApiError> {
         let (_, tip) = self.rpc.store.tip()?;
         Ok((tip + 1).saturating_sub(height))
     }
 
     /// Runs `work`, which reads the store or computes, on a thread made for blocking.
-    pub(super) async fn run<T: Send + 'static>(
+    pub(crate) async fn run<T: Send + 'static>(
         self: Arc<Self>,
         work: impl FnOnce(&Self) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {

@@ -20,7 +20,7 @@ use super::error::ApiError;
 use super::jsonrpc;
 
 /// Something that clients can ask.
-pub(super) trait Call: 'static {
+pub(crate) trait Call: 'static {
     /// Its JSON-RPC name.
     const NAME: &'static str;
     /// Its REST path.
@@ -41,7 +41,7 @@ pub(super) trait Call: 'static {
 
 /// How REST asks.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Rest {
+pub(crate) enum Rest {
     /// Parameters in path and query.
     Get(&'static str),
     /// Parameters in a JSON body.
@@ -57,7 +57,7 @@ impl Rest {
 }
 
 /// What a call answers: JSON, unless it says otherwise.
-pub(super) trait Answer: Serialize + JsonSchema + Send + Sized + 'static {
+pub(crate) trait Answer: Serialize + JsonSchema + Send + Sized + 'static {
     /// Its media type over REST.
     const MEDIA: &'static str = "application/json";
 
@@ -101,7 +101,7 @@ impl JsonSchema for Octets {
 
 /// JSON that is text already: an object.
 #[derive(Debug)]
-pub(super) struct JsonText(pub(super) String);
+pub(crate) struct JsonText(pub(crate) String);
 
 impl Answer for JsonText {
     fn respond(self) -> Response {
@@ -185,7 +185,7 @@ async fn by_body<C: Call>(
 }
 
 /// Reads parameters from a query alone: what is unknown or there twice is refused.
-pub(super) fn from_query<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> {
+pub(crate) fn from_query<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> {
     pairs(query).map_err(|error| ApiError::Query(told(&error)))
 }
 

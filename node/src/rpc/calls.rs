@@ -1,7 +1,7 @@
 //! The table of calls.
 
 use super::call::Entry;
-use super::{anchors, calendar, chain, health, registry, search, status, transactions};
+use super::{anchors, calendar, chain, health, peers, registry, search, status, transactions};
 
 /// Every call that is parameters in, an answer out. Submissions and streams are beside it.
 pub(super) fn all() -> Vec<Entry> {
@@ -31,6 +31,7 @@ pub(super) fn all() -> Vec<Entry> {
         Entry::of::<registry::GetAccount>(),
         Entry::of::<registry::Proof>(),
         Entry::of::<health::GetEvidence>(),
+        Entry::of::<peers::Peers>(),
         Entry::of::<search::Search>(),
         Entry::of::<calendar::Data>(),
     ]

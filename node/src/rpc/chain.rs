@@ -78,36 +78,36 @@ fn links(api: &Api, from: u64, limit: u64) -> Result<Vec<u8>, ApiError> {
 
 /// A header with where it stands.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct HeaderView {
-    pub(super) hash: Hash256,
+pub(crate) struct HeaderView {
+    pub(crate) hash: Hash256,
     /// The 232 bytes of header and signature, in hex.
-    header: String,
-    pub(super) height: u64,
+    pub(crate) header: String,
+    pub(crate) height: u64,
     /// Ms since 1970 UTC.
-    time_ms: u64,
-    parent: Hash256,
-    miner: PublicKey,
-    bits: Bits,
-    tx_count: u32,
-    tx_root: Hash256,
-    commitments: Hash256,
+    pub(crate) time_ms: u64,
+    pub(crate) parent: Hash256,
+    pub(crate) miner: PublicKey,
+    pub(crate) bits: Bits,
+    pub(crate) tx_count: u32,
+    pub(crate) tx_root: Hash256,
+    pub(crate) commitments: Hash256,
     /// Whether it is on the active chain.
-    active: bool,
+    pub(crate) active: bool,
     /// Blocks from it to the tip, itself included; 0 off the active chain.
-    confirmations: u64,
+    pub(crate) confirmations: u64,
 }
 
 impl Answer for HeaderView {}
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Named {
+pub(crate) struct Named {
     /// A block's hash, or its height on the active chain.
     name: BlockName,
 }
 
 /// `chain.header`
-pub(super) struct GetHeader;
+pub(crate) struct GetHeader;
 
 impl Call for GetHeader {
     const NAME: &'static str = "chain.header";
@@ -171,7 +171,7 @@ pub(super) enum Detail {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct BlockWanted {
+pub(crate) struct BlockWanted {
     /// A block's hash, or its height on the active chain.
     name: BlockName,
     /// `bytes`: the canonical bytes in hex; `names`: names of its transactions; `full`, the default: its transactions.
@@ -179,32 +179,32 @@ pub(super) struct BlockWanted {
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct BlockView {
+pub(crate) struct BlockView {
     #[serde(flatten)]
-    header: HeaderView,
+    pub(crate) header: HeaderView,
     /// With `bytes`: the block's canonical encoding in hex.
     #[serde(skip_serializing_if = "Option::is_none")]
-    block: Option<String>,
+    pub(crate) block: Option<String>,
     /// With `names`: of its transactions, in order.
     #[serde(skip_serializing_if = "Option::is_none")]
-    txids: Option<Vec<Hash256>>,
+    pub(crate) txids: Option<Vec<Hash256>>,
     /// With `full`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    transactions: Option<Vec<TransactionView>>,
+    pub(crate) transactions: Option<Vec<TransactionView>>,
 }
 
 impl Answer for BlockView {}
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct TransactionView {
-    txid: Hash256,
+pub(crate) struct TransactionView {
+    pub(crate) txid: Hash256,
     /// None while the block was never connected.
-    outcome: Option<Outcome>,
-    transaction: Transaction,
+    pub(crate) outcome: Option<Outcome>,
+    pub(crate) transaction: Transaction,
 }
 
 /// `chain.block`
-pub(super) struct GetBlock;
+pub(crate) struct GetBlock;
 
 impl Call for GetBlock {
     const NAME: &'static str = "chain.block";
@@ -246,11 +246,11 @@ fn block_view(api: &Api, name: BlockName, detail: Detail) -> Result<BlockView, A
 }
 
 /// `chain.blocks`
-pub(super) struct Blocks;
+pub(crate) struct Blocks;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct BlocksWanted {
+pub(crate) struct BlocksWanted {
     /// `next` of the page before: the blocks below that height. Without it the page begins at the tip.
     before: Option<u64>,
     /// How many at most.
@@ -259,11 +259,11 @@ pub(super) struct BlocksWanted {
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct BlocksView {
+pub(crate) struct BlocksView {
     /// From the highest down.
-    blocks: Vec<HeaderView>,
+    pub(crate) blocks: Vec<HeaderView>,
     /// `before` of the next page; none behind the genesis block.
-    next: Option<u64>,
+    pub(crate) next: Option<u64>,
 }
 
 impl Answer for BlocksView {}
@@ -299,20 +299,20 @@ fn blocks(api: &Api, before: Option<u64>, limit: u64) -> Result<BlocksView, ApiE
 }
 
 /// `chain.tips`
-pub(super) struct Tips;
+pub(crate) struct Tips;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct TipsWanted {
+pub(crate) struct TipsWanted {
     /// How far below the tip branches are looked for, in blocks.
     #[schemars(range(max = 10_000))]
     depth: Option<u64>,
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct TipsView {
+pub(crate) struct TipsView {
     /// The active chain's first, then by height.
-    tips: Vec<BranchView>,
+    pub(crate) tips: Vec<BranchView>,
 }
 
 impl Answer for TipsView {}
@@ -320,7 +320,7 @@ impl Answer for TipsView {}
 /// What is known of a branch's blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Standing {
+pub(crate) enum Standing {
     /// It is the active chain.
     Active,
     /// Every rule was applied to it once: it was active before.
@@ -334,15 +334,15 @@ pub(super) enum Standing {
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct BranchView {
-    hash: Hash256,
-    height: u64,
-    work: Work,
-    state: Standing,
+pub(crate) struct BranchView {
+    pub(crate) hash: Hash256,
+    pub(crate) height: u64,
+    pub(crate) work: Work,
+    pub(crate) state: Standing,
     /// Height of the last block that it has in common with the active chain.
-    fork_height: u64,
+    pub(crate) fork_height: u64,
     /// Blocks of it that are not on the active chain.
-    length: u64,
+    pub(crate) length: u64,
 }
 
 impl Call for Tips {

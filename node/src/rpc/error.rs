@@ -12,7 +12,7 @@ use crate::core::view::ViewError;
 
 /// Why a request is not answered as asked.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ApiError {
+pub(crate) enum ApiError {
     #[error("there is nothing at this path")]
     NoRoute,
     #[error("this path does not take this method")]
@@ -146,16 +146,16 @@ impl ApiError {
 }
 
 impl ApiError {
+    /// Its status over HTTP.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.parts().0
+    }
+
     /// Tells the operator of what the asker cannot help.
-    pub(super) fn log(&self) {
+    pub(crate) fn log(&self) {
         if let Self::Store(error) = self {
             tracing::error!(%error, "a request could not be answered");
         }
-    }
-
-    /// Its status over REST.
-    pub(super) fn status(&self) -> StatusCode {
-        self.parts().0
     }
 
     pub(super) fn refusal(&self) -> Refusal {
@@ -180,7 +180,7 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         self.log();
-        let status = self.parts().0;
+        let status = self.status();
         let mut response = (status, Json(Envelope { error: self.refusal() })).into_response();
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

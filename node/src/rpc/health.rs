@@ -19,25 +19,25 @@ use super::params::{Nothing, at_most};
 use crate::core::view::Rival;
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct MissingList {
+pub(crate) struct MissingList {
     /// All of them; the list has the first.
-    count: usize,
-    bodies: Vec<MissingView>,
+    pub(crate) count: usize,
+    pub(crate) bodies: Vec<MissingView>,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct MissingView {
-    root: Hash256,
-    leaf_count: u32,
-    sender: Sender,
-    sequence: u64,
-    since_ms: u64,
+pub(crate) struct MissingView {
+    pub(crate) root: Hash256,
+    pub(crate) leaf_count: u32,
+    pub(crate) sender: Sender,
+    pub(crate) sequence: u64,
+    pub(crate) since_ms: u64,
 }
 
 impl Answer for MissingList {}
 
 /// `batch.missing`
-pub(super) struct Missing;
+pub(crate) struct Missing;
 
 impl Call for Missing {
     const NAME: &'static str = "batch.missing";
@@ -62,7 +62,7 @@ impl Call for Missing {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Range {
+pub(crate) struct Range {
     /// How many to leave out.
     from: Option<u32>,
     /// How many at most.
@@ -71,12 +71,12 @@ pub(super) struct Range {
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct EvidenceView {
-    id: Hash256,
-    misbehaviour: Misbehaviour,
-    offenders: Vec<PublicKey>,
+pub(crate) struct EvidenceView {
+    pub(crate) id: Hash256,
+    pub(crate) misbehaviour: Misbehaviour,
+    pub(crate) offenders: Vec<PublicKey>,
     /// Canonical bytes, as hex: anyone can check them.
-    evidence: String,
+    pub(crate) evidence: String,
 }
 
 impl From<Evidence> for EvidenceView {
@@ -93,7 +93,7 @@ impl From<Evidence> for EvidenceView {
 impl Answer for Vec<EvidenceView> {}
 
 /// `evidence.list`
-pub(super) struct GetEvidence;
+pub(crate) struct GetEvidence;
 
 impl Call for GetEvidence {
     const NAME: &'static str = "evidence.list";
@@ -112,21 +112,21 @@ impl Call for GetEvidence {
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct RivalView {
+pub(crate) struct RivalView {
     /// The other chain's first block that is not ours: what `--follow` wants.
-    first: Hash256,
-    fork_height: u64,
-    head: Hash256,
-    height: u64,
-    work: Work,
-    first_seen_ms: u64,
-    last_seen_ms: u64,
+    pub(crate) first: Hash256,
+    pub(crate) fork_height: u64,
+    pub(crate) head: Hash256,
+    pub(crate) height: u64,
+    pub(crate) work: Work,
+    pub(crate) first_seen_ms: u64,
+    pub(crate) last_seen_ms: u64,
 }
 
 impl Answer for Vec<RivalView> {}
 
 /// `chain.rivals`
-pub(super) struct Rivals;
+pub(crate) struct Rivals;
 
 impl Call for Rivals {
     const NAME: &'static str = "chain.rivals";

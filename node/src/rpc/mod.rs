@@ -3,35 +3,37 @@
 //! Handlers read the store and the last published [`TipView`]; submissions go through a bounded
 //! queue to the one task that writes. Promises: every request is bounded in size, time and memory,
 //! an answer is about committed data only, and every refusal has a name. One table of calls is behind
-//! REST and JSON-RPC, and behind what they say of themselves. Leaves out: the explorer, and access by
+//! REST and JSON-RPC, behind the explorer's pages, and behind what they say of themselves. Leaves out: access by
 //! pages of other origins (no CORS).
 
-mod anchors;
-mod api;
+pub(crate) mod active;
+pub(crate) mod anchors;
+pub(crate) mod api;
 mod cache;
 mod calendar;
-mod call;
+pub(crate) mod call;
 mod calls;
-mod chain;
+pub(crate) mod chain;
 mod describe;
-mod error;
+pub(crate) mod error;
 mod events;
-mod health;
+pub(crate) mod health;
 mod jsonrpc;
 pub mod limits;
 mod metrics;
 mod params;
+pub(crate) mod peers;
 mod proof;
 mod ready;
 #[cfg(test)]
 mod reference;
-mod registry;
-mod search;
+pub(crate) mod registry;
+pub(crate) mod search;
 mod server;
-mod status;
+pub(crate) mod status;
 mod submit;
 mod tip;
-mod transactions;
+pub(crate) mod transactions;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -41,6 +43,7 @@ use dronechain_chain_spec::spec::ChainSpec;
 use tokio::sync::{mpsc, watch};
 
 use crate::metrics::Metrics;
+use crate::p2p::Met;
 use crate::store::Store;
 
 pub use self::server::serve;
@@ -64,6 +67,8 @@ pub struct Rpc {
     pub peers: Arc<AtomicUsize>,
     /// What the shell counts.
     pub metrics: Arc<Metrics>,
+    /// Who they are.
+    pub met: watch::Receiver<Arc<Vec<Met>>>,
 }
 
 #[cfg(test)]

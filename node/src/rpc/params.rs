@@ -17,7 +17,7 @@ use crate::store::SequencePlace;
 /// Of a call that is asked nothing.
 #[derive(Debug, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Nothing {}
+pub(crate) struct Nothing {}
 
 /// A block by hash, or by its height on the active chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +77,7 @@ impl JsonSchema for BlockName {
 /// A sender by key, or the admins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(try_from = "String")]
-pub(super) struct SenderName(pub(super) Sender);
+pub(crate) struct SenderName(pub(super) Sender);
 
 impl TryFrom<String> for SenderName {
     type Error = &'static str;
@@ -104,7 +104,7 @@ impl JsonSchema for SenderName {
 /// A place in the active chain as a cursor: `HEIGHT-POSITION`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(try_from = "String")]
-pub(super) struct Spot(pub(super) SequencePlace);
+pub(crate) struct Spot(pub(super) SequencePlace);
 
 impl TryFrom<String> for Spot {
     type Error = &'static str;

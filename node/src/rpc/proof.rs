@@ -112,7 +112,7 @@ impl Api {
     }
 
     /// A block's transactions with their tree; none if they are not here.
-    pub(super) fn block_parts(&self, block: &Hash256) -> Result<Option<Arc<BlockParts>>, ViewError> {
+    pub(crate) fn block_parts(&self, block: &Hash256) -> Result<Option<Arc<BlockParts>>, ViewError> {
         self.blocks.get(block, || {
             let transactions = self.rpc.store.transactions(block)?;
             Ok(transactions.map(|transactions| {

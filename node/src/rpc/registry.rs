@@ -20,11 +20,11 @@ use super::params::{Nothing, SenderName, at_most};
 use crate::store::Sequences;
 
 /// `registry.list`
-pub(super) struct Entries;
+pub(crate) struct Entries;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Range {
+pub(crate) struct Range {
     /// Which list.
     roll: Roll,
     /// Index of the first.
@@ -35,12 +35,12 @@ pub(super) struct Range {
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct EntriesView {
+pub(crate) struct EntriesView {
     /// All of the roll.
-    count: u32,
+    pub(crate) count: u32,
     /// The roll's root.
-    root: Hash256,
-    entries: Vec<Entry>,
+    pub(crate) root: Hash256,
+    pub(crate) entries: Vec<Entry>,
 }
 
 impl Answer for EntriesView {}
@@ -67,19 +67,19 @@ impl Call for Entries {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ByKey {
+pub(crate) struct ByKey {
     key: PublicKey,
 }
 
 /// `registry.get`
-pub(super) struct GetAccount;
+pub(crate) struct GetAccount;
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct AccountView {
-    roll: Roll,
-    index: u32,
-    entry: Entry,
-    next_sequence: u64,
+pub(crate) struct AccountView {
+    pub(crate) roll: Roll,
+    pub(crate) index: u32,
+    pub(crate) entry: Entry,
+    pub(crate) next_sequence: u64,
 }
 
 impl Answer for AccountView {}
@@ -120,14 +120,14 @@ impl Call for Proof {
 }
 
 /// `chain.governance`
-pub(super) struct GetGovernance;
+pub(crate) struct GetGovernance;
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct GovernanceView {
+pub(crate) struct GovernanceView {
     #[serde(flatten)]
-    governance: Governance,
+    pub(crate) governance: Governance,
     /// Of the admins' next transaction.
-    next_sequence: u64,
+    pub(crate) next_sequence: u64,
 }
 
 impl Answer for GovernanceView {}

@@ -15,20 +15,20 @@ use super::error::ApiError;
 use crate::core::view::View as _;
 
 /// `search.find`
-pub(super) struct Search;
+pub(crate) struct Search;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     /// A height, or 64 digits of hex.
     #[schemars(length(max = 64))]
     q: String,
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Found {
+pub(crate) struct Found {
     /// Everything of that name; none is an answer too.
-    found: Vec<Hit>,
+    pub(crate) found: Vec<Hit>,
 }
 
 impl Answer for Found {}
@@ -36,7 +36,7 @@ impl Answer for Found {}
 /// Something of the name that was asked for.
 #[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "lowercase")]
-enum Hit {
+pub(crate) enum Hit {
     /// A block.
     Block { hash: Hash256, height: u64, active: bool },
     /// A transaction; no height while it waits.

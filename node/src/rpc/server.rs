@@ -26,6 +26,7 @@ use super::limits::{
     HEAD_BYTES_MAX, HEAD_WAIT,
 };
 use super::{Rpc, calls, describe, events, jsonrpc, metrics, ready, status, submit};
+use crate::explorer;
 
 /// Serves until `shutdown` resolves; requests under way then get a short time to finish.
 ///
@@ -127,9 +128,10 @@ fn router(rpc: Rpc, stopped: watch::Receiver<bool>) -> Router {
         .route("/readyz", get(ready::ready))
         .route("/metrics", get(metrics::metrics))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .merge(explorer::routes())
+        .fallback(explorer::nowhere)
         .with_state(Arc::clone(&api))
         .merge(jsonrpc::mount(methods, stopped))
-        .fallback(async || ApiError::NoRoute)
         .method_not_allowed_fallback(async || ApiError::Method)
         .layer(from_fn_with_state(api, metrics::observe))
 }

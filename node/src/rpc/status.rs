@@ -21,46 +21,46 @@ use super::params::{Nothing, at_most};
 use crate::store::Scrubbed;
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct StatusView {
-    network: String,
-    chain_id: Hash256,
-    node: PublicKey,
-    version: &'static str,
-    tip: TipTold,
-    peers: usize,
-    mempool: usize,
-    syncing: bool,
+pub(crate) struct StatusView {
+    pub(crate) network: String,
+    pub(crate) chain_id: Hash256,
+    pub(crate) node: PublicKey,
+    pub(crate) version: &'static str,
+    pub(crate) tip: TipTold,
+    pub(crate) peers: usize,
+    pub(crate) mempool: usize,
+    pub(crate) syncing: bool,
     /// Height of the heaviest headers known: how far syncing has to go.
-    headers_height: u64,
+    pub(crate) headers_height: u64,
     /// Included anchors whose batch body is not here.
-    bodies_missing: usize,
+    pub(crate) bodies_missing: usize,
     /// Chains that leave ours below the finality depth.
-    rivals: usize,
+    pub(crate) rivals: usize,
     /// The admins activated a rule that this version does not know: it stops there.
-    upgrade_needed: Option<UpgradeNeeded>,
-    storage: Storage,
+    pub(crate) upgrade_needed: Option<UpgradeNeeded>,
+    pub(crate) storage: Storage,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct UpgradeNeeded {
-    rule: u32,
-    height: u64,
+pub(crate) struct UpgradeNeeded {
+    pub(crate) rule: u32,
+    pub(crate) height: u64,
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Storage {
+pub(crate) struct Storage {
     /// Nothing is taken in until there is room.
-    low: bool,
-    free_bytes: u64,
-    scrub: Scrubbed,
+    pub(crate) low: bool,
+    pub(crate) free_bytes: u64,
+    pub(crate) scrub: Scrubbed,
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct TipTold {
-    hash: Hash256,
-    height: u64,
-    time_ms: u64,
-    work: Work,
+pub(crate) struct TipTold {
+    pub(crate) hash: Hash256,
+    pub(crate) height: u64,
+    pub(crate) time_ms: u64,
+    pub(crate) work: Work,
 }
 
 impl Answer for StatusView {}
@@ -74,7 +74,7 @@ impl From<&TipView> for TipTold {
 }
 
 /// `chain.status`
-pub(super) struct Status;
+pub(crate) struct Status;
 
 impl Call for Status {
     const NAME: &'static str = "chain.status";

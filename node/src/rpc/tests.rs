@@ -202,6 +202,7 @@ async fn running() -> Running {
         submit,
         peers: Arc::new(AtomicUsize::new(2)),
         metrics: Arc::default(),
+        met: watch::channel(Arc::default()).1,
     };
     let server = tokio::spawn(serve(listener, rpc, async { drop(stopped.await) }));
     Running { _folder: folder, address, tips, submitted, stop, server }

@@ -19,7 +19,7 @@ use crate::store::SequencePlace;
 /// How far a transaction or anchor has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Progress {
+pub(crate) enum Progress {
     Unknown,
     Pending,
     Included,
@@ -27,35 +27,35 @@ pub(super) enum Progress {
 
 /// Where a transaction stands.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct TransactionState {
-    txid: Hash256,
-    pub(super) state: Progress,
-    height: Option<u64>,
-    block: Option<Hash256>,
+pub(crate) struct TransactionState {
+    pub(crate) txid: Hash256,
+    pub(crate) state: Progress,
+    pub(crate) height: Option<u64>,
+    pub(crate) block: Option<Hash256>,
     /// Its index in the block.
-    position: Option<u32>,
-    confirmations: Option<u64>,
-    outcome: Option<Outcome>,
+    pub(crate) position: Option<u32>,
+    pub(crate) confirmations: Option<u64>,
+    pub(crate) outcome: Option<Outcome>,
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct WholeTransaction {
+pub(crate) struct WholeTransaction {
     #[serde(flatten)]
-    state: TransactionState,
+    pub(crate) state: TransactionState,
     /// The transaction; none if it is unknown.
-    transaction: Option<Transaction>,
+    pub(crate) transaction: Option<Transaction>,
 }
 
 impl Answer for WholeTransaction {}
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ByTxid {
+pub(crate) struct ByTxid {
     txid: Hash256,
 }
 
 /// `tx.get`
-pub(super) struct Get;
+pub(crate) struct Get;
 
 impl Call for Get {
     const NAME: &'static str = "tx.get";
@@ -148,15 +148,15 @@ impl Call for GetStates {
 
 /// A transaction of a list.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Listing {
-    txid: Hash256,
-    sender: Sender,
-    sequence: u64,
-    kind: ActionKind,
-    height: u64,
-    position: u32,
-    outcome: Option<Outcome>,
-    transaction: Transaction,
+pub(crate) struct Listing {
+    pub(crate) txid: Hash256,
+    pub(crate) sender: Sender,
+    pub(crate) sequence: u64,
+    pub(crate) kind: ActionKind,
+    pub(crate) height: u64,
+    pub(crate) position: u32,
+    pub(crate) outcome: Option<Outcome>,
+    pub(crate) transaction: Transaction,
 }
 
 /// The transaction at a place of the active chain; none where a reorganisation came in between.
@@ -179,7 +179,7 @@ fn listing(api: &Api, place: SequencePlace) -> Result<Option<Listing>, ApiError>
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct BySender {
+pub(crate) struct BySender {
     /// A key, or `admins`.
     name: SenderName,
     /// The first sequence; `next` of the page before.
@@ -190,17 +190,17 @@ pub(super) struct BySender {
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct BySenderView {
+pub(crate) struct BySenderView {
     /// By rising sequence.
-    transactions: Vec<Listing>,
+    pub(crate) transactions: Vec<Listing>,
     /// `from` of the next page; none behind the last.
-    next: Option<u64>,
+    pub(crate) next: Option<u64>,
 }
 
 impl Answer for BySenderView {}
 
 /// `tx.bySender`
-pub(super) struct OfSender;
+pub(crate) struct OfSender;
 
 impl Call for OfSender {
     const NAME: &'static str = "tx.bySender";
@@ -230,7 +230,7 @@ fn page(limit: Option<u64>) -> Result<usize, ApiError> {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ByKind {
+pub(crate) struct ByKind {
     /// What the transactions do.
     kind: ActionKind,
     /// `next` of the page before. Without it the page begins at the tip.
@@ -241,17 +241,17 @@ pub(super) struct ByKind {
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct ByKindView {
+pub(crate) struct ByKindView {
     /// From the latest down.
-    transactions: Vec<Listing>,
+    pub(crate) transactions: Vec<Listing>,
     /// `before` of the next page; none behind the last.
-    next: Option<Spot>,
+    pub(crate) next: Option<Spot>,
 }
 
 impl Answer for ByKindView {}
 
 /// `tx.byKind`
-pub(super) struct OfKind;
+pub(crate) struct OfKind;
 
 impl Call for OfKind {
     const NAME: &'static str = "tx.byKind";
@@ -280,32 +280,32 @@ impl Call for OfKind {
 }
 
 /// `pool.list`
-pub(super) struct Pool;
+pub(crate) struct Pool;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct PoolWanted {
+pub(crate) struct PoolWanted {
     /// How many at most.
     #[schemars(range(max = 100))]
     limit: Option<u64>,
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct PoolView {
+pub(crate) struct PoolView {
     /// All that wait.
-    count: usize,
+    pub(crate) count: usize,
     /// The first of them, by sender and sequence.
-    transactions: Vec<Waiting>,
+    pub(crate) transactions: Vec<Waiting>,
 }
 
 impl Answer for PoolView {}
 
 #[derive(Serialize, JsonSchema)]
-struct Waiting {
-    txid: Hash256,
-    sender: Sender,
-    sequence: u64,
-    kind: ActionKind,
+pub(crate) struct Waiting {
+    pub(crate) txid: Hash256,
+    pub(crate) sender: Sender,
+    pub(crate) sequence: u64,
+    pub(crate) kind: ActionKind,
 }
 
 impl Call for Pool {

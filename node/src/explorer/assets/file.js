@@ -1,0 +1,55 @@
+// Files are hashed here and never sent: by choosing one, or by dropping it anywhere on the page.
+
+import { Sha256, toHex } from './sha256.js';
+
+async function hashed(file) {
+  const hash = new Sha256();
+  const reader = file.stream().getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return toHex(hash.digest());
+    hash.update(value);
+  }
+}
+
+function tell(text) {
+  document.getElementById('notice').textContent = text;
+}
+
+async function find(file) {
+  tell(`Hashing ${file.name}…`);
+  window.location.assign(`/receipt/${await hashed(file)}`);
+}
+
+// What becomes of a file, by where it is chosen.
+const takers = {
+  search: find,
+  async receipt(file) {
+    document.getElementById('receipt').value = await file.text();
+  },
+  async record(file) {
+    document.getElementById('record').value = await hashed(file);
+  },
+};
+
+function take(taker, file) {
+  if (file) taker(file).catch((error) => tell(`${file.name} could not be read: ${error.message}`));
+}
+
+export function files() {
+  document.querySelectorAll('[data-file]').forEach((label) => {
+    label.hidden = false;
+    const input = label.querySelector('input');
+    input.addEventListener('change', () => take(takers[label.dataset.file], input.files[0]));
+  });
+  document.addEventListener('dragover', (event) => {
+    if (event.dataTransfer.types.includes('Files')) event.preventDefault();
+  });
+  document.addEventListener('drop', (event) => {
+    const file = event.dataTransfer.files[0];
+    if (!file) return;
+    event.preventDefault();
+    const isReceipt = event.target.id === 'receipt';
+    take(isReceipt ? takers.receipt : takers.search, file);
+  });
+}
