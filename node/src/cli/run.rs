@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::network::now_ms;
-use super::{Code, Failure, Output};
+use super::{Code, Failure, Output, files};
 
 /// Settings as flags; each wins over environment and file.
 #[derive(Debug, clap::Args)]
@@ -131,6 +131,7 @@ pub(super) fn run(Args { flags, recover }: &Args) -> Result<Output, Failure> {
     // Before anything is logged: the user has this one line.
     specfile::load(&config.spec)?;
     log(&config.log)?;
+    files::raise_limit();
     if *recover {
         recovered(&config)?;
     }

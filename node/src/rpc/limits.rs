@@ -5,7 +5,7 @@ use std::time::Duration;
 use dronechain_chain_spec::codec::Canonical as _;
 use dronechain_chain_spec::wire::Submission;
 
-/// Connections at a time; more wait in the listener's queue.
+/// Connections at a time; for one more, the one that has been silent longest is ended.
 pub const CONNECTIONS_MAX: usize = 1_024;
 /// For a request's head to arrive, and for the next request on a kept connection.
 pub const HEAD_WAIT: Duration = Duration::from_secs(10);

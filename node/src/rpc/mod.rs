@@ -30,6 +30,7 @@ mod reference;
 pub(crate) mod registry;
 pub(crate) mod search;
 mod server;
+mod slots;
 pub(crate) mod status;
 mod submit;
 mod tip;

@@ -1,4 +1,4 @@
-//! Connections: accepted up to a bound, each with time limits, ended in order.
+//! Connections: accepted always, kept up to a bound, each with time limits, ended in order.
 //!
 //! `axum::serve` waits for a request's head for ever, so connections are driven here.
 
@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -22,9 +22,9 @@ use super::api::{Api, json_text};
 use super::error::ApiError;
 use super::events::Cut;
 use super::limits::{
-    ACCEPT_FAILURES_MAX, ACCEPT_PAUSE, BODY_BYTES_MAX, CONNECTION_AGE_MAX, CONNECTIONS_MAX, GRACE,
-    HEAD_BYTES_MAX, HEAD_WAIT,
+    ACCEPT_FAILURES_MAX, ACCEPT_PAUSE, BODY_BYTES_MAX, CONNECTION_AGE_MAX, GRACE, HEAD_BYTES_MAX, HEAD_WAIT,
 };
+use super::slots::{Slot, Slots, track};
 use super::{Rpc, calls, describe, events, jsonrpc, metrics, ready, status, submit};
 use crate::explorer;
 
@@ -35,27 +35,24 @@ use crate::explorer;
 pub async fn serve(listener: TcpListener, rpc: Rpc, shutdown: impl Future<Output = ()>) -> io::Result<()> {
     let (stop, stopped) = watch::channel(false);
     let router = router(rpc, stopped.clone());
-    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let slots = Slots::default();
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     let mut failures = 0;
     let result = loop {
-        let next = async {
-            let slot = Arc::clone(&slots).acquire_owned().await;
-            (slot, listener.accept().await)
-        };
-        let (slot, accepted) = tokio::select! {
-            next = next => next,
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
             () = &mut shutdown => break Ok(()),
         };
         match accepted {
             Ok((stream, _)) => {
                 failures = 0;
-                let connection = connection(stream, router.clone(), stopped.clone());
-                connections.spawn(async move {
-                    connection.await;
-                    drop(slot);
-                });
+                connections.spawn(connection(stream, router.clone(), slots.take(), stopped.clone()));
+            }
+            // Too many open files is a matter of connections, too.
+            Err(error) if is_short_of_files(&error) && slots.evict() => {
+                tracing::debug!(%error, "the connection that was silent longest makes room");
+                sleep(ACCEPT_PAUSE / 10).await;
             }
             Err(error) => {
                 failures += 1;
@@ -77,7 +74,15 @@ pub async fn serve(listener: TcpListener, rpc: Rpc, shutdown: impl Future<Output
     result
 }
 
-async fn connection(stream: TcpStream, router: Router, mut stopped: watch::Receiver<bool>) {
+/// Whether the process, or the machine, has no more file descriptors.
+fn is_short_of_files(error: &io::Error) -> bool {
+    let found = error.raw_os_error();
+    [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE]
+        .iter()
+        .any(|short| found == Some(short.raw_os_error()))
+}
+
+async fn connection(stream: TcpStream, router: Router, slot: Arc<Slot>, mut stopped: watch::Receiver<bool>) {
     // Without it only latency suffers.
     drop(stream.set_nodelay(true));
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
@@ -88,13 +93,15 @@ async fn connection(stream: TcpStream, router: Router, mut stopped: watch::Recei
         .max_buf_size(HEAD_BYTES_MAX)
         .half_close(false);
     let cut = Cut::default();
-    let service = TowerToHyperService::new(router.layer(Extension(cut.clone())));
+    let router = router.layer(Extension(cut.clone()));
+    let service = TowerToHyperService::new(router.layer(from_fn_with_state(Arc::clone(&slot), track)));
     let served = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let mut served = pin!(served);
     let end = tokio::select! {
         result = served.as_mut() => Some(result),
         () = sleep(CONNECTION_AGE_MAX) => None,
         () = cut.0.notified() => return,
+        () = slot.evicted() => return,
         _ = stopped.wait_for(|stopped| *stopped) => None,
     };
     let end = match end {
