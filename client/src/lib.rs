@@ -87,7 +87,8 @@ pub use node::{
 };
 pub use nodes::Nodes;
 pub use producer::{
-    Delivery, OpenError, Pending, PendingError, Producer, ProducerConfig, Record, Rejection, SendError,
+    Delivery, Holdup, OpenError, Pending, PendingError, Producer, ProducerConfig, Record, Rejection,
+    SendError,
 };
 pub use promise::{GatherError, Look, gather};
 pub use transaction::{PendingTransaction, WaitError};

@@ -4,7 +4,7 @@
 //! miners. The heaviest valid chain that any of the nodes shows is the own one; nodes that show another are named.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
 use dronechain_chain_spec::hash::Hash256;
 use tokio::sync::{Mutex, RwLock, broadcast, watch};
@@ -96,7 +96,7 @@ pub enum ChainEvent {
 pub struct LightClient {
     headers: Arc<RwLock<Headers>>,
     tip: watch::Receiver<Hash256>,
-    events: broadcast::Sender<ChainEvent>,
+    telling: Arc<Telling>,
     nodes: Arc<Nodes>,
     /// Aborted with the last clone.
     task: Arc<Mutex<JoinSet<()>>>,
@@ -106,9 +106,47 @@ pub struct LightClient {
 struct Follower {
     headers: Arc<RwLock<Headers>>,
     nodes: Arc<Nodes>,
-    tip: watch::Sender<Hash256>,
-    events: broadcast::Sender<ChainEvent>,
+    telling: Arc<Telling>,
     standings: BTreeMap<String, NodeStanding>,
+}
+
+/// Who is told how the own chain moves.
+#[derive(Debug)]
+struct Telling {
+    /// None once nobody follows any more.
+    tip: StdMutex<Option<watch::Sender<Hash256>>>,
+    events: broadcast::Sender<ChainEvent>,
+}
+
+impl Telling {
+    /// Tells how the own chain moved.
+    async fn tell(&self, headers: &RwLock<Headers>, moved: Moved) {
+        if moved.is_nothing() {
+            return;
+        }
+        let (tip, height) = {
+            let headers = headers.read().await;
+            (headers.chain().tip(), headers.chain().height())
+        };
+        let Moved { added, removed } = moved;
+        let event = if removed > 0 {
+            ChainEvent::Reorganised { tip, height, removed, added }
+        } else {
+            ChainEvent::Advanced { tip, height }
+        };
+        // Nobody may listen.
+        let _ = self.events.send(event);
+        if let Some(told) = &*self.tip.lock().unwrap_or_else(PoisonError::into_inner) {
+            told.send_replace(tip);
+        }
+    }
+}
+
+impl Drop for Follower {
+    /// Whoever waits for the next tip is told that there is none.
+    fn drop(&mut self) {
+        *self.telling.tip.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
 }
 
 impl LightClient {
@@ -117,16 +155,16 @@ impl LightClient {
         let (tip_sender, tip) = watch::channel(headers.chain().tip());
         let (events, _) = broadcast::channel(CHAIN_EVENTS_MAX);
         let headers = Arc::new(RwLock::new(headers));
+        let telling = Arc::new(Telling { tip: StdMutex::new(Some(tip_sender)), events });
         let follower = Follower {
             headers: Arc::clone(&headers),
             nodes: Arc::clone(&nodes),
-            tip: tip_sender,
-            events: events.clone(),
+            telling: Arc::clone(&telling),
             standings: BTreeMap::new(),
         };
         let mut task = JoinSet::new();
         task.spawn(follower.run());
-        Self { headers, tip, events, nodes, task: Arc::new(Mutex::new(task)) }
+        Self { headers, tip, telling, nodes, task: Arc::new(Mutex::new(task)) }
     }
 
     /// Stops following, for every clone. The headers file is free for others once no clone, producer or handle is
@@ -147,7 +185,7 @@ impl LightClient {
 
     /// What happens from now on. Who falls behind by more than 1,024 events is told how many were missed.
     pub fn events(&self) -> broadcast::Receiver<ChainEvent> {
-        self.events.subscribe()
+        self.telling.events.subscribe()
     }
 
     /// Takes over what any node has more of and compares every node with the own chain, in the order of the
@@ -158,13 +196,16 @@ impl LightClient {
     pub async fn survey(&self) -> Result<Vec<(String, NodeStanding)>, HeadersError> {
         for node in self.nodes.each() {
             let mut moved = Moved::default();
-            if let Err(error @ HeadersError::Io { .. }) = take_over(&self.headers, node, &mut moved).await {
+            let taken = take_over(&self.headers, node, &mut moved).await;
+            self.telling.tell(&self.headers, moved).await;
+            if let Err(error @ HeadersError::Io { .. }) = taken {
                 return Err(error);
             }
         }
         let mut standings = Vec::new();
         for node in self.nodes.each() {
-            let (_, standing) = look_at(&self.headers, node).await;
+            let (moved, standing) = look_at(&self.headers, node).await;
+            self.telling.tell(&self.headers, moved).await;
             standings.push((node.url().to_owned(), standing));
         }
         Ok(standings)
@@ -193,14 +234,14 @@ impl Follower {
             let followed = tokio::select! {
                 followed = follow(&self.headers, &node, &mut moved) => followed,
                 Some(look) = looks.join_next(), if !looks.is_empty() => {
-                    self.tell(moved).await;
+                    self.telling.tell(&self.headers, moved).await;
                     // A task ends early only with the runtime.
                     let Ok(look) = look else { return };
                     self.looked(look, looks.is_empty()).await;
                     continue;
                 }
             };
-            self.tell(moved).await;
+            self.telling.tell(&self.headers, moved).await;
             match followed {
                 Ok(()) => pause.reset(),
                 Err(error) => {
@@ -215,7 +256,7 @@ impl Follower {
     }
 
     async fn looked(&mut self, (node, moved, standing): Look, is_last: bool) {
-        self.tell(moved).await;
+        self.telling.tell(&self.headers, moved).await;
         self.note(&node, standing);
         if !is_last {
             return;
@@ -229,26 +270,6 @@ impl Follower {
         }
     }
 
-    /// Tells how the own chain moved.
-    async fn tell(&self, moved: Moved) {
-        if moved.is_nothing() {
-            return;
-        }
-        let (tip, height) = {
-            let headers = self.headers.read().await;
-            (headers.chain().tip(), headers.chain().height())
-        };
-        let Moved { added, removed } = moved;
-        let event = if removed > 0 {
-            ChainEvent::Reorganised { tip, height, removed, added }
-        } else {
-            ChainEvent::Advanced { tip, height }
-        };
-        // Nobody may listen.
-        let _ = self.events.send(event);
-        self.tip.send_replace(tip);
-    }
-
     fn note(&mut self, node: &NodeClient, standing: NodeStanding) {
         // Heights change with every block and say nothing new.
         let is_news = match (self.standings.get(node.url()), &standing) {
@@ -259,7 +280,7 @@ impl Follower {
         };
         if is_news {
             let event = ChainEvent::Node { url: node.url().to_owned(), standing: standing.clone() };
-            let _ = self.events.send(event);
+            let _ = self.telling.events.send(event);
         }
         self.standings.insert(node.url().to_owned(), standing);
     }

@@ -43,8 +43,22 @@ pub const RECALLS_MAX: usize = 8;
 /// Times that all nodes are asked before one that shows nothing, or does not answer, is left out.
 pub const ROUNDS_MAX: u32 = 5;
 /// Times that all nodes are asked at a start before transactions of the own key that the outbox does not know, and that
-/// are in no block, are left out: about a minute.
-pub const FOREIGN_ROUNDS_MAX: u32 = 10;
+/// are in no block, are left out: about half a minute.
+pub const FOREIGN_ROUNDS_MAX: u32 = 8;
+/// A node whose tip is more blocks below the own one is catching up.
+pub const LAG_MAX: u64 = 3;
+/// So many block times after its tip, and at least [`OLD_MIN`], a node may be catching up, or without the others.
+pub const OLD_BLOCKS: u64 = 12;
+/// The least of that.
+pub const OLD_MIN: Duration = Duration::from_secs(60);
+/// Bytes of records written to an outbox after which it gives back what delivered ones took.
+pub const RECLAIM_BYTES: u64 = 256 << 20;
+/// Pause before records that wait for room on the disk are tried again.
+pub const DISK_PAUSE: Duration = Duration::from_secs(1);
+/// Longest time that a batch waits for more records.
+pub const LINGER_MAX: Duration = Duration::from_secs(86_400);
+/// The least that a wait lasts once the time for a record's delivery has passed.
+pub const LATE_WAIT: Duration = Duration::from_secs(1);
 /// Pieces of evidence that a producer keeps against one node.
 pub const BROKEN_PER_NODE_MAX: usize = 16;
 /// Pause before evidence of a broken promise is looked for again, at another node.

@@ -107,7 +107,8 @@ impl Nodes {
     }
 
     /// As [`Nodes::ask`], but a refusal that does not settle the matter is one node's word: each other one is asked
-    /// too. If none takes it, what may be tried again counts for more than what may not.
+    /// too. What most of all refuse by a rule is refused; else, if none takes it, what may be tried again counts for more
+    /// than what may not.
     pub(crate) async fn ask_until<T, F>(
         &self,
         call: impl Fn(NodeClient) -> F,
@@ -117,7 +118,7 @@ impl Nodes {
         F: Future<Output = Result<T, ClientError>>,
     {
         let start = self.current.load(Ordering::Relaxed);
-        let mut kept: Option<ClientError> = None;
+        let (mut kept, mut refused): (Option<ClientError>, usize) = (None, 0);
         for step in 0..self.members.len() {
             let at = start.wrapping_add(step);
             let member = &self.members[at % self.members.len()];
@@ -138,6 +139,10 @@ impl Nodes {
                     }
                     // A refusal without a rule of the ledger says nothing about the ledger.
                     let is_word = |error: &ClientError| error.rule().is_some();
+                    refused += usize::from(is_word(&error));
+                    if refused > self.members.len() / 2 {
+                        return Err(error);
+                    }
                     if kept.as_ref().is_none_or(|kept| is_word(kept) && !is_word(&error)) {
                         kept = Some(error);
                     }

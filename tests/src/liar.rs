@@ -8,6 +8,30 @@ use tokio::net::{TcpListener, TcpStream};
 /// What it says to a request instead of the node: status and body.
 pub type Lie = Arc<dyn Fn(&str) -> Option<(u16, String)> + Send + Sync>;
 
+/// What it makes of the node's answer to a request; none if it passes it on.
+pub type Change = Arc<dyn Fn(&str, &str) -> Option<String> + Send + Sync>;
+
+/// Starts one before the node at `url` that changes answers: `change` is asked with the request's line and the answer's
+/// body.
+pub async fn forger(url: &str, change: Change) -> String {
+    let node = url.to_owned();
+    let pass = Arc::new(move |line: &str| {
+        let mut words = line.split(' ');
+        let (Some("GET"), Some(path)) = (words.next(), words.next()) else { return None };
+        change(line, "")?;
+        // The answer's body, asked for apart.
+        let address = node.trim_start_matches("http://");
+        let mut stream = std::net::TcpStream::connect(address).ok()?;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: node\r\nconnection: close\r\n\r\n");
+        std::io::Write::write_all(&mut stream, request.as_bytes()).ok()?;
+        let mut answer = String::new();
+        std::io::Read::read_to_string(&mut stream, &mut answer).ok()?;
+        let (_, body) = answer.split_once("\r\n\r\n")?;
+        Some((200, change(line, body)?))
+    });
+    liar(url, pass).await
+}
+
 /// Starts one before the node at `url`; `lie` is asked with the request's line, such as `GET /v1/tip HTTP/1.1`. Gives
 /// its address. It ends with the runtime.
 pub async fn liar(url: &str, lie: Lie) -> String {

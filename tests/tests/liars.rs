@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::transaction::Sender;
-use dronechain_client::{Client, NodeClient, ProducerConfig, Record};
+use dronechain_client::{Client, Holdup, NodeClient, ProducerConfig, Record};
 use dronechain_tests::cluster::Cluster;
-use dronechain_tests::liar::{Lie, liar};
+use dronechain_tests::liar::{Change, Lie, forger, liar};
 use dronechain_tests::soak::{controller, read_ledger, record, started};
 
 const WAIT: Duration = Duration::from_secs(90);
@@ -114,4 +114,117 @@ async fn refusal_of_one_node_is_that_nodes_word() {
         delivers_in_spite_of(to(SUBMIT, status, body)).await;
     }
     delivers_in_spite_of(to(SENDER, 404, refusal("unknown", None))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn height_beside_a_proof_makes_no_confirmations() {
+    let cluster = started().await;
+    // The proof as it is, and another height beside it.
+    let change: Change = Arc::new(|line, body| {
+        if !line.starts_with("GET /v1/anchors/") {
+            return None;
+        }
+        let Ok(mut answer) = serde_json::from_str::<serde_json::Value>(body) else {
+            return Some(String::new());
+        };
+        if answer["state"] == "included" {
+            answer["height"] = 1.into();
+        }
+        Some(answer.to_string())
+    });
+    let url = forger(cluster.url(0), change).await;
+    let client = Client::builder([url]).network(cluster.chain_id()).open(cluster.path("client")).await;
+    let client = client.expect("a client");
+    let mut config = ProducerConfig::default();
+    (config.linger, config.confirmations, config.heartbeat) = (Duration::from_millis(50), 4, None);
+    let producer = client.producer(controller()).config(config).open().expect("a producer");
+    let pending = producer.send(record(0)).await.expect("taken");
+    let receipt = pending.confirmations_within(3, WAIT).await.expect("confirmed");
+    let headers = client.light().headers().read().await;
+    receipt.verify(&pending.hash(), headers.chain(), 3).expect("it has the blocks that were waited for");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sequences_that_wait_but_are_not_shown_leave_no_gap() {
+    let cluster = started().await;
+    // The other one is out of reach.
+    let ahead: Change = Arc::new(|line, body| {
+        let is_asked = line.starts_with(SENDER) && !line.contains("/transactions");
+        if !is_asked {
+            return None;
+        }
+        let Ok(mut answer) = serde_json::from_str::<serde_json::Value>(body) else {
+            return Some(String::new());
+        };
+        answer["pending_sequence"] = (answer["next_sequence"].as_u64().unwrap_or(0) + 7).into();
+        Some(answer.to_string())
+    });
+    let urls = [forger(cluster.url(0), ahead).await, "http://127.0.0.1:1".to_owned()];
+    let client = Client::builder(urls).network(cluster.chain_id()).open(cluster.path("client")).await;
+    let client = client.expect("a client");
+    let mut config = ProducerConfig::default();
+    (config.linger, config.confirmations, config.heartbeat) = (Duration::from_millis(50), 2, None);
+    let producer = client.producer(controller()).config(config).open().expect("a producer");
+    let pending = producer.send(record(0)).await.expect("taken");
+    let mut holdup = producer.holdup();
+    let told = tokio::time::timeout(WAIT, holdup.wait_for(|why| *why == Some(Holdup::Foreign))).await;
+    drop(told.expect("in time").expect("it is told"));
+    pending.confirmations_within(1, WAIT).await.expect("included");
+    assert_eq!(anchored(&cluster).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn node_that_does_not_know_the_newest_blocks_does_not_say_where_to_go_on() {
+    let mut cluster = started().await;
+    let tip = cluster.get(1, "/v1/tip").await.expect("a tip").to_string();
+    let config = || {
+        let mut config = ProducerConfig::default();
+        (config.linger, config.confirmations, config.heartbeat) = (Duration::from_millis(50), 2, None);
+        config
+    };
+    let folder = cluster.path("client");
+    let urls = [liar(cluster.url(0), behind(tip)).await, cluster.url(1).to_owned()];
+    {
+        let honest = Client::builder([cluster.url(1)]).network(cluster.chain_id()).open(&folder).await;
+        let client = honest.expect("a client");
+        let producer = client.producer(controller()).config(config()).open().expect("a producer");
+        for number in 0..2 {
+            let pending = producer.send(record(number)).await.expect("taken");
+            pending.confirmations_within(2, WAIT).await.expect("confirmed");
+        }
+        producer.close(WAIT).await.expect("closed");
+        client.close().await;
+    }
+    // The outbox is lost, and the honest node down.
+    std::fs::remove_dir_all(folder.join("outbox")).expect("own folder");
+    let (height, _) = cluster.tip(1).await.expect("a tip");
+    cluster.reaches(1, height + 5).await;
+    cluster.kill(1);
+    let client = Client::builder(urls).network(cluster.chain_id()).open(&folder).await.expect("a client");
+    let producer = client.producer(controller()).config(config()).open().expect("a producer");
+    let pending = producer.send(record(2)).await.expect("taken");
+    let mut holdup = producer.holdup();
+    let told = tokio::time::timeout(WAIT, holdup.wait_for(|why| *why == Some(Holdup::NoNode))).await;
+    drop(told.expect("in time").expect("it is told"));
+    cluster.start(1, &[]).await;
+    pending.confirmations_within(1, WAIT).await.expect("included");
+    assert_eq!(anchored(&cluster).await, 3);
+    for i in 0..3 {
+        assert_eq!(
+            cluster.get(i, "/v1/evidence").await,
+            Some(serde_json::json!([])),
+            "nothing against the key"
+        );
+    }
+}
+
+/// A node that stands at `tip`, when the key had sent nothing.
+fn behind(tip: String) -> Lie {
+    Arc::new(move |line| {
+        if line.starts_with("GET /v1/tip") {
+            return Some((200, tip.clone()));
+        }
+        let is_asked = line.starts_with(SENDER) && !line.contains("/transactions");
+        is_asked.then(|| (200, r#"{"next_sequence":0,"pending_sequence":0}"#.to_owned()))
+    })
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::transaction::AnchorKind;
 use dronechain_client::{
-    ChainEvent, Client, NodeClient, Producer, ProducerConfig, Record, SendError, Verifier,
+    ChainEvent, Client, Holdup, NodeClient, PendingError, Producer, ProducerConfig, Record, SendError,
+    Verifier,
 };
 use dronechain_tests::cluster::{Cluster, Place, write_key};
 use dronechain_tests::disk::Disk;
@@ -255,6 +256,80 @@ async fn more_than_the_buffer_at_once_is_refused_and_given_up_sends_leak_no_room
     let more: Vec<_> = (100..120).map(|number| Record::new(record(number))).collect();
     let taken = tokio::time::timeout(WAIT, producer.send_all(&more)).await.expect("there is room");
     taken.expect("taken").last().expect("some").confirmations_within(1, WAIT).await.expect("included");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_that_the_key_may_not_anchor_leave_the_outbox_and_hold_up_nothing() {
+    let cluster = started().await;
+    let client = client(&cluster, "client").await;
+    let producer = open(&client, quick());
+    let unfit = producer.send(Record::new(record(0)).of_kind(AnchorKind::Access)).await.expect("taken");
+    let fit = producer.send(record(1)).await.expect("taken");
+    let error = unfit.included().await.expect_err("a controller anchors no accesses");
+    assert!(matches!(error, PendingError::Unfit), "{error}");
+    assert!(!error.is_retryable());
+    fit.confirmations_within(2, WAIT).await.expect("confirmed");
+    producer.flush(WAIT).await.expect("flushed");
+    producer.close(WAIT).await.expect("closed");
+    let producer = open(&client, quick());
+    assert!(producer.recovered().iter().all(|pending| pending.hash() == fit.hash()), "the other has left");
+    producer.send(record(2)).await.expect("taken").confirmations_within(1, WAIT).await.expect("included");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn key_that_is_not_admitted_is_told_and_goes_on_once_it_is() {
+    let cluster = Cluster::started(3).await;
+    let client = client(&cluster, "client").await;
+    let producer = open(&client, quick());
+    let pending = producer.send(record(0)).await.expect("taken");
+    let mut holdup = producer.holdup();
+    let told = tokio::time::timeout(WAIT, holdup.wait_for(|why| *why == Some(Holdup::NotAdmitted))).await;
+    drop(told.expect("in time").expect("it is told"));
+    admit_at(&cluster, 0, &controller()).await;
+    pending.confirmations_within(1, WAIT).await.expect("included");
+    assert_eq!(*producer.holdup().borrow(), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn disk_that_the_outbox_filled_is_given_back_once_records_are_delivered() {
+    let mut cluster = started().await;
+    let Some(_disk) = Disk::mounted(&cluster.path("client"), 384) else { return };
+    let client = client(&cluster, "client").await;
+    let large = |number: u64| {
+        let mut bytes = record(number);
+        bytes.resize(60_000, 7);
+        Record::new(bytes)
+    };
+    let mut config = quick();
+    (config.confirmations, config.free_bytes) = (1, 96 << 20);
+    let producer = open(&client, config);
+    producer.send(record(0)).await.expect("taken").confirmations_within(1, WAIT).await.expect("included");
+    cluster.kill_all();
+    let mut taken = Vec::new();
+    for number in 1.. {
+        let sent = tokio::time::timeout(Duration::from_secs(3), producer.send(large(number))).await;
+        match sent {
+            Ok(sent) => taken.push(sent.expect("taken")),
+            Err(_waits) => break,
+        }
+    }
+    let refused = producer.try_send(record(1)).await;
+    assert!(matches!(refused, Err(SendError::Full(_))), "{refused:?}");
+    for i in 0..3 {
+        cluster.start(i, &[]).await;
+    }
+    for pending in &taken {
+        pending.confirmations_within(1, WAIT).await.expect("included");
+    }
+    // As much again, and once more: the disk holds it once.
+    for round in 1..=2_u64 {
+        let mut last = None;
+        for number in 0..taken.len() as u64 {
+            let sent = tokio::time::timeout(WAIT, producer.send(large(round * 1_000_000 + number))).await;
+            last = Some(sent.expect("there is room").expect("taken"));
+        }
+        last.expect("some").confirmations_within(1, WAIT).await.expect("included");
+    }
 }
 
 /// Two nodes with one key that never hear of each other, so that each makes a chain of its own; their addresses

@@ -1,7 +1,7 @@
 //! Verification: every step rebuilt, against a header chain.
 
 use super::inclusion::{Included, Inclusion};
-use super::{AnchorProof, EntryProof, Headers, Receipt, ReceiptError};
+use super::{AnchorProof, Authority, EntryProof, Headers, Receipt, ReceiptError};
 use crate::codec;
 use crate::hash::{Hash256, sha256};
 use crate::key::PublicKey;
@@ -162,17 +162,7 @@ impl Receipt {
         if height < self.anchor.height {
             return Err(ReceiptError::AuthorityTooEarly { authority: height, anchor: self.anchor.height });
         }
-        let expected = chain.commitments(height).ok_or_else(|| ReceiptError::beyond(chain, height))?;
-        let found = authority.commitments.hash();
-        if found != expected {
-            return Err(ReceiptError::Commitments { found, expected, height });
-        }
-        for proof in std::iter::once(&authority.sender).chain(&authority.device) {
-            let EntryProof { entry, path } = proof;
-            if merkle::climb(&entry.leaf(), path) != Some(authority.commitments.accounts) {
-                return Err(ReceiptError::EntryPath { key: entry.key });
-            }
-        }
+        authority.check(chain)?;
         let role = match kind {
             AnchorKind::Data | AnchorKind::Command => Role::Controller,
             AnchorKind::Access => Role::Operator,
@@ -182,6 +172,28 @@ impl Receipt {
         let admitted_later = entry.admitted > self.anchor.height;
         if entry.key != *sender || entry.role != role || revoked_before || admitted_later {
             return Err(ReceiptError::NotEntitled { key: entry.key });
+        }
+        Ok(())
+    }
+}
+
+impl Authority {
+    /// That the entries stood on the accounts' roll after the block at its height of a verified header chain.
+    ///
+    /// # Errors
+    /// [`ReceiptError::BeyondTip`], [`ReceiptError::BelowBase`], [`ReceiptError::Commitments`],
+    /// [`ReceiptError::EntryPath`].
+    pub fn check(&self, chain: &impl Headers) -> Result<(), ReceiptError> {
+        let height = self.height;
+        let expected = chain.commitments(height).ok_or_else(|| ReceiptError::beyond(chain, height))?;
+        let found = self.commitments.hash();
+        if found != expected {
+            return Err(ReceiptError::Commitments { found, expected, height });
+        }
+        for EntryProof { entry, path } in std::iter::once(&self.sender).chain(&self.device) {
+            if merkle::climb(&entry.leaf(), path) != Some(self.commitments.accounts) {
+                return Err(ReceiptError::EntryPath { key: entry.key });
+            }
         }
         Ok(())
     }

@@ -269,7 +269,7 @@ def test_handles_of_a_closed_producer_say_that_it_stopped(open_producer: OpenPro
         producer.close(timeout=0)
     with pytest.raises(dronechain.Stopped) as caught:
         pending.promised(timeout=WAIT_S)
-    assert caught.value.is_retryable
+    assert not caught.value.is_retryable
 
 
 def test_error_in_a_with_block_is_not_hidden_by_the_close(

@@ -5,6 +5,7 @@ use std::time::Duration;
 use dronechain_chain_spec::limits::LEAVES_MAX;
 
 use super::error::OpenError;
+use crate::limits::LINGER_MAX;
 
 /// How records become anchors. The defaults suit a controller that hands over up to some thousand records a second.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +20,8 @@ pub struct ProducerConfig {
     /// Records in the outbox, from their hand-over until they are delivered; more wait. Each takes about 100 bytes
     /// of memory.
     pub buffer_records: usize,
-    /// Bytes of those records on disk.
+    /// Bytes of those records. On disk they take up to three times that, and 512 MiB: what was delivered is given back in
+    /// parts.
     pub buffer_bytes: usize,
     /// Batches that are handed to a node at the same time.
     pub in_flight: usize,
@@ -68,6 +70,9 @@ impl ProducerConfig {
         }
         if self.free_bytes > u64::MAX / 2 {
             return fail("free_bytes", "below 2^63");
+        }
+        if self.linger > LINGER_MAX {
+            return fail("linger", "at most a day");
         }
         if self.in_flight == 0 {
             return fail("in_flight", "at least 1");

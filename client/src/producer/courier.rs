@@ -108,6 +108,8 @@ struct Run {
     /// The ledger's next sequence of the sender.
     next: u64,
     last_anchor: Instant,
+    /// A heartbeat is being signed.
+    is_beating: bool,
 }
 
 impl Courier {
@@ -123,6 +125,7 @@ impl Courier {
             judging: JoinSet::new(),
             next: 0,
             last_anchor: Instant::now(),
+            is_beating: false,
         };
         let mut tick = interval(PRODUCER_TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -130,6 +133,9 @@ impl Courier {
             tokio::select! {
                 stored = self.stored.recv() => {
                     let Some(stored) = stored else { return };
+                    if let Some(rejection) = &*self.rejected.borrow() {
+                        stored.lot.stands(Standing::Rejected(Arc::clone(rejection)));
+                    }
                     run.take(stored);
                 }
                 Some(handed) = run.handing.join_next(), if !run.handing.is_empty() => {
@@ -383,9 +389,9 @@ impl Courier {
         let Some(flight) = run.flights.get_mut(&sequence) else { return true };
         let is_own = |proof: &AnchorProof| proof.transaction == codec::encode(&*flight.transaction);
         match status {
-            AnchorStatus { state: State::Included, proof: Some(proof), height: Some(height), .. }
-                if is_own(&proof) =>
-            {
+            AnchorStatus { state: State::Included, proof: Some(proof), .. } if is_own(&proof) => {
+                // What the node says beside the proof is its word alone.
+                let height = proof.height;
                 let headers = self.headers.read().await;
                 let Some(block) = headers.chain().hash(height) else { return true };
                 if let Err(error) = check(flight, self.chain_id, &proof, &headers) {
@@ -482,10 +488,10 @@ impl Courier {
     /// Anchors an empty batch when there was nothing to anchor.
     fn beat(&self, run: &mut Run) {
         let Some(heartbeat) = self.config.heartbeat else { return };
-        if run.last_anchor.elapsed() < heartbeat || !run.flights.is_empty() {
+        if run.last_anchor.elapsed() < heartbeat || !run.flights.is_empty() || run.is_beating {
             return;
         }
-        run.last_anchor = Instant::now();
+        (run.last_anchor, run.is_beating) = (Instant::now(), true);
         let lot = Arc::new(Lot::new(0));
         lot.cut(Arc::new([]));
         let _ = self.more.send(Cut { lot, kind: AnchorKind::Data, times_ms: (0, 0), before: None });
@@ -494,7 +500,7 @@ impl Courier {
 
 impl Run {
     fn take(&mut self, Stored { lot, transaction, .. }: Stored) {
-        self.last_anchor = Instant::now();
+        (self.last_anchor, self.is_beating) = (Instant::now(), false);
         let (txid, sequence) = (transaction.txid(), transaction.body.sequence);
         let stage = Stage::Waiting(Instant::now());
         let flight = Flight {

@@ -51,7 +51,8 @@ pub enum OpenError {
     /// The outbox lost what was acknowledged: files of it were damaged, or an earlier copy lies among them. With
     /// [`ProducerBuilder::accept_loss`](super::ProducerBuilder::accept_loss) it opens with what is left.
     #[error(
-        "the outbox {} has {found} commits where {acknowledged} were acknowledged: some of its files are damaged, or older",
+        "the outbox {} has {found} commits where {acknowledged} were acknowledged: some of its files are damaged, or older; \
+         accept_loss opens it with what is left",
         path.display()
     )]
     Shortened {
@@ -108,7 +109,7 @@ pub enum SendError {
     /// safe, to this producer or to the next one on this outbox.
     #[error("no answer from the outbox; it is safe to hand the same record over again")]
     Unknown,
-    /// The producer was closed.
+    /// The producer or its client was closed.
     #[error("the producer is closed")]
     Closed,
     /// What was handed over before is refused for good.
@@ -146,17 +147,21 @@ pub enum PendingError {
     /// The ledger refuses it.
     #[error(transparent)]
     Rejected(Arc<Rejection>),
+    /// The key may not anchor records of this kind: controllers anchor data and commands, operators accesses. It has
+    /// left the outbox.
+    #[error("the key may not anchor records of this kind; it has left the outbox")]
+    Unfit,
     /// The producer stopped. The record is in the outbox; whoever opens it again goes on.
     #[error("the producer stopped; the record is in the outbox")]
     Stopped,
 }
 
 impl PendingError {
-    /// Whether waiting again may help.
+    /// Whether waiting again on the same handle may help.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::TimedOut { .. } | Self::Stopped => true,
-            Self::Rejected(_) => false,
+            Self::TimedOut { .. } => true,
+            Self::Rejected(_) | Self::Unfit | Self::Stopped => false,
         }
     }
 }

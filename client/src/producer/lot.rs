@@ -24,6 +24,8 @@ pub(super) enum Standing {
     /// The ledger has records of it already, which a later day of this outbox anchored: each record has a place of its
     /// own.
     Dissolved(Arc<[Place]>),
+    /// The key may not anchor such records.
+    Unfit,
 }
 
 /// Where a record of a dissolved lot is.

@@ -11,6 +11,7 @@ mod config;
 mod courier;
 mod delivery;
 mod error;
+mod holdup;
 mod lot;
 mod outbox;
 mod pending;
@@ -36,6 +37,7 @@ use tokio::time::timeout;
 pub use config::ProducerConfig;
 pub use delivery::Delivery;
 pub use error::{OpenError, OutboxError, PendingError, Rejection, SendError};
+pub use holdup::Holdup;
 pub use lot::Inclusion;
 pub use pending::Pending;
 pub use record::Record;
@@ -71,7 +73,7 @@ impl ProducerBuilder {
     }
 
     /// `told` is called with every batch that has enough blocks, before its records leave the outbox; after a crash in
-    /// between, again. The next batch waits for it.
+    /// between, again. All but the taking of records waits for it, so it must not wait for the producer itself.
     #[must_use]
     pub fn on_delivery(self, told: impl Fn(&Delivery) + Send + Sync + 'static) -> Self {
         Self { callback: Some(Arc::new(told)), ..self }
@@ -84,7 +86,7 @@ impl ProducerBuilder {
         Self { accept_loss: true, ..self }
     }
 
-    /// Opens the outbox and goes on with what it holds. One that was copied back from an earlier day is found out by
+    /// Opens the outbox and goes on with what it holds, within a tokio runtime. One that was copied back from an earlier day is found out by
     /// the ledger: records that were anchored since are not anchored again.
     ///
     /// # Errors
@@ -103,6 +105,7 @@ impl ProducerBuilder {
         let room = Arc::new(Room::new(&config));
         let next = found.marks.sequence;
         let (due_sender, due) = watch::channel(None);
+        let (holdup_sender, holdup) = watch::channel(None);
         let (broken_sender, broken) = watch::channel(found.broken.iter().cloned().map(Arc::new).collect());
         let promises = found.promises.clone();
         let ends = Ends {
@@ -136,6 +139,8 @@ impl ProducerBuilder {
             more,
             commands: commands.clone(),
             callback: callback.clone(),
+            holdup: holdup_sender,
+            role: None,
         };
         tasks.spawn(signer.run());
         tasks.spawn(wake(due, commands.downgrade()));
@@ -166,6 +171,7 @@ impl ProducerBuilder {
             sight,
             rejected,
             broken,
+            holdup,
             recovered,
             sender: public,
             thread: Some(thread),
@@ -182,6 +188,7 @@ pub struct Producer {
     sight: Arc<Sight>,
     rejected: watch::Receiver<Option<Arc<Rejection>>>,
     broken: watch::Receiver<Vec<Arc<BrokenPromise>>>,
+    holdup: watch::Receiver<Option<Holdup>>,
     recovered: Vec<Pending>,
     sender: PublicKey,
     thread: Option<JoinHandle<()>>,
@@ -232,6 +239,9 @@ impl Producer {
         let record = record.into();
         record.check()?;
         self.check_rejected()?;
+        if self.room.is_disk_full() {
+            return Err(SendError::Full(Box::new(record)));
+        }
         let handed = Handed::of(std::slice::from_ref(&record));
         let (count, bytes) = sizes(&handed);
         let Ok(places) = self.room.records.try_acquire_many(count) else {
@@ -258,6 +268,12 @@ impl Producer {
     /// the headers, by [`BrokenPromise::check`]. Changes are told.
     pub fn broken_promises(&self) -> watch::Receiver<Vec<Arc<BrokenPromise>>> {
         self.broken.clone()
+    }
+
+    /// What holds its batches up at the moment, beyond what is usual; changes are told. Disks without room show in
+    /// [`Producer::try_send`].
+    pub fn holdup(&self) -> watch::Receiver<Option<Holdup>> {
+        self.holdup.clone()
     }
 
     /// The key that anchors.
@@ -296,7 +312,7 @@ impl Producer {
                     lots.extend(moved);
                     lots.dedup_by(|one, other| Arc::ptr_eq(one, other));
                 }
-                Standing::Stored | Standing::Promised | Standing::Included(_) => {}
+                Standing::Stored | Standing::Promised | Standing::Included(_) | Standing::Unfit => {}
             }
         }
         Ok(())
@@ -338,6 +354,10 @@ impl Producer {
     }
 
     fn check_rejected(&self) -> Result<(), SendError> {
+        // Nothing is delivered any more once the client was closed.
+        if self.sight.tip.has_changed().is_err() {
+            return Err(SendError::Closed);
+        }
         match &*self.rejected.borrow() {
             Some(rejection) => Err(SendError::Rejected(Rejection::clone(rejection))),
             None => Ok(()),

@@ -22,6 +22,7 @@ mod check;
 mod counter;
 
 use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
 
 use dronechain_chain_spec::codec::{self, Canonical};
 use dronechain_chain_spec::hash::Hash256;
@@ -32,6 +33,7 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 use super::error::{OpenError, OutboxError};
 use super::record::Leaf;
+use crate::limits::RECLAIM_BYTES;
 use counter::Counter;
 
 const FORMAT: u32 = 1;
@@ -96,8 +98,8 @@ impl Changes {
         self.settled.push((sequence, node));
     }
 
-    fn bytes(&self) -> usize {
-        self.records.as_ref().map_or(0, |(_, _, rows)| rows.len())
+    fn bytes(&self) -> u64 {
+        self.records.as_ref().map_or(0, |(_, _, rows)| rows.len() as u64)
     }
 }
 
@@ -133,6 +135,13 @@ pub(super) struct Outbox {
     counter: Counter,
     /// None after a failure, until it could be opened again.
     spaces: Option<Spaces>,
+    /// Bytes of records since delivered ones were given back last, and what was left then.
+    written: u64,
+    kept: u64,
+    /// Groups that were delivered since then.
+    gone: usize,
+    /// Gives them back beside the writing.
+    compacting: Option<JoinHandle<u64>>,
 }
 
 /// Whose outbox is opened.
@@ -159,7 +168,14 @@ impl Outbox {
         let spaces = Spaces::open(path).map_err(failed)?;
         // Only once the store is locked: the other process writes it.
         let counter = Counter::open(path).map_err(broken)?;
-        let (acknowledged, kept) = (counter.found(), spaces.marks(path)?.commit);
+        let kept = spaces.marks(path)?.commit;
+        let acknowledged = match counter.found() {
+            Some(acknowledged) => acknowledged,
+            None if accept_loss => kept,
+            None => {
+                return Err(OpenError::Outbox(damaged(path, "its count of commits (accept_loss opens it)")));
+            }
+        };
         if kept < acknowledged && !accept_loss {
             return Err(OpenError::Shortened { path: path.to_owned(), found: kept, acknowledged });
         }
@@ -168,8 +184,21 @@ impl Outbox {
         check::check(&found, owner.key, owner.chain_id)
             .map_err(|what| OpenError::Outbox(damaged(path, &what)))?;
         let marks = found.marks;
+        let (written, compacting) = (spaces.records.disk_space(), None);
         counter.set(marks.commit).map_err(broken)?;
-        Ok((Self { path: path.to_owned(), free_bytes, marks, counter, spaces: Some(spaces) }, found))
+        let outbox = Self {
+            path: path.to_owned(),
+            free_bytes,
+            marks,
+            counter,
+            spaces: Some(spaces),
+            written,
+            kept: 0,
+            // Perhaps more are marked as gone than the last start gave back.
+            gone: 1,
+            compacting,
+        };
+        Ok((outbox, found))
     }
 
     /// `count` records from number `first` on, which are there: each with its row.
@@ -178,7 +207,10 @@ impl Outbox {
         let missing = || damaged(&self.path, "a group of records");
         let spaces = self.spaces.as_ref().ok_or_else(missing)?;
         let mut rows = Vec::with_capacity(count);
-        for row in spaces.records.iter() {
+        // From the group that has the first one on.
+        let begin = spaces.records.range(..=wanted.start.to_be_bytes()).next_back();
+        let begin = begin.ok_or_else(missing)?.key().map_err(|error| fault(&self.path, &error))?;
+        for row in spaces.records.range(&*begin..&wanted.end.to_be_bytes()[..]) {
             let (key, value) = row.into_inner().map_err(|error| fault(&self.path, &error))?;
             let (first, leaves) = group(&key, &value).ok_or_else(missing)?;
             let mut rest = &value[GROUP_HEAD..];
@@ -196,7 +228,6 @@ impl Outbox {
     /// Commits `changes` in one synced write. After an error they are not there, or will be found to be there by
     /// the next try: it is to be repeated with the same changes.
     pub(super) fn commit(&mut self, changes: &Changes) -> Result<(), OutboxError> {
-        self.check_room(changes.bytes())?;
         let path = self.path.clone();
         let spaces = match &self.spaces {
             Some(spaces) => spaces,
@@ -217,6 +248,8 @@ impl Outbox {
         match spaces.write(changes, marks) {
             Ok(()) => {
                 self.marks = marks;
+                self.written += changes.bytes();
+                self.gone += changes.empty.len();
                 self.count();
                 Ok(())
             }
@@ -235,16 +268,50 @@ impl Outbox {
         }
     }
 
-    fn check_room(&self, bytes: usize) -> Result<(), OutboxError> {
-        let failed = |error: rustix::io::Errno| fault(&self.path, &std::io::Error::from(error));
-        let found = rustix::fs::statvfs(&self.path).map_err(failed)?;
-        let free = found.f_bavail.saturating_mul(found.f_frsize);
-        let wanted = self.free_bytes + bytes as u64;
-        if free >= wanted {
-            return Ok(());
+    /// Bytes of the file system that records may take; 0 if that cannot be told.
+    pub(super) fn spare_bytes(&self) -> u64 {
+        let free = rustix::fs::statvfs(&self.path).map(|found| found.f_bavail.saturating_mul(found.f_frsize));
+        free.unwrap_or(0).saturating_sub(self.free_bytes)
+    }
+
+    /// Gives the disk back what delivered records took, now and then: the store itself only marks them as gone.
+    /// `is_empty` says that no record is left, `is_full` that others wait for the disk.
+    pub(super) fn reclaim(&mut self, is_empty: bool, is_full: bool) {
+        if self.compacting.as_ref().is_some_and(JoinHandle::is_finished) {
+            let done = self.compacting.take().map(JoinHandle::join);
+            self.kept = done.and_then(Result::ok).unwrap_or(0);
         }
-        let reason = format!("{free} bytes are free where {wanted} are wanted");
-        Err(OutboxError { path: self.path.clone(), reason })
+        let is_due = self.written >= RECLAIM_BYTES.max(self.kept) || is_full;
+        if !is_due || self.gone == 0 || self.compacting.is_some() {
+            return;
+        }
+        let Some(spaces) = &self.spaces else { return };
+        let records = spaces.records.clone();
+        (self.written, self.gone) = (0, 0);
+        if is_empty {
+            self.kept = 0;
+            if let Err(error) = records.clear() {
+                tracing::warn!(%error, "the outbox's disk is not given back");
+            }
+            return;
+        }
+        let compact = move || {
+            if let Err(error) = records.major_compact() {
+                tracing::warn!(%error, "the outbox's disk is not given back");
+            }
+            records.disk_space()
+        };
+        // Without a thread there is another time.
+        self.compacting = std::thread::Builder::new().name("outbox-compaction".into()).spawn(compact).ok();
+    }
+}
+
+impl Drop for Outbox {
+    /// The folder is free for others when everything that holds the store is gone.
+    fn drop(&mut self) {
+        if let Some(compacting) = self.compacting.take() {
+            drop(compacting.join());
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use super::error::PendingError;
 use super::lot::{Inclusion, Lot, Place, Standing};
 use super::writer::Span;
 use crate::headers::Headers;
+use crate::limits::LATE_WAIT;
 
 /// What all handles of a producer look at.
 #[derive(Debug)]
@@ -106,7 +107,8 @@ impl Pending {
     }
 
     /// Waits until it has `wanted` blocks, its own among them. A reorganisation that takes its block away starts the
-    /// wait anew.
+    /// wait anew, unless the record was delivered before (`confirmations` of the producer's settings, which ask for more
+    /// than `wanted` then): what left the outbox is not anchored again.
     ///
     /// # Errors
     /// As [`Pending::promised`].
@@ -149,7 +151,7 @@ impl Pending {
     /// # Errors
     /// [`PendingError`]; [`PendingError::TimedOut`] says nothing against the record.
     pub async fn confirmations_within(&self, wanted: u64, wait: Duration) -> Result<Receipt, PendingError> {
-        let deadline = Instant::now() + wait;
+        let Some(deadline) = Instant::now().checked_add(wait) else { return self.confirmed(wanted).await };
         let waited = timeout_at(deadline, self.confirmed(wanted)).await;
         waited.unwrap_or(Err(PendingError::TimedOut { waited: wait }))
     }
@@ -162,6 +164,8 @@ impl Pending {
         let deadline =
             self.common.sight.delivery_timeout.and_then(|limit| self.common.since.checked_add(limit));
         let Some(deadline) = deadline else { return wait.await };
+        // Whoever asks again and again does not spin.
+        let deadline = deadline.max(Instant::now() + LATE_WAIT);
         let waited = timeout_at(deadline, wait).await;
         waited.unwrap_or_else(|_elapsed| Err(PendingError::TimedOut { waited: self.common.since.elapsed() }))
     }
@@ -176,7 +180,8 @@ impl Pending {
         let mut wanted = wanted;
         let mut stopped = self.common.sight.tip.clone();
         let reached = standing.wait_for(|standing| {
-            matches!(standing, Standing::Rejected(_) | Standing::Dissolved(_)) || wanted(standing)
+            matches!(standing, Standing::Rejected(_) | Standing::Dissolved(_) | Standing::Unfit)
+                || wanted(standing)
         });
         let reached = tokio::select! {
             reached = reached => reached.map_err(|_closed| PendingError::Stopped)?.clone(),
@@ -184,6 +189,7 @@ impl Pending {
         };
         match reached {
             Standing::Rejected(rejection) => Err(PendingError::Rejected(rejection)),
+            Standing::Unfit => Err(PendingError::Unfit),
             standing => Ok(standing),
         }
     }

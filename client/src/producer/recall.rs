@@ -1,8 +1,8 @@
 //! Records that the ledger has already, from a later day of the same outbox.
 //!
 //! An outbox that was copied back knows less than the ledger: what it holds may have been anchored since. Before such
-//! a record is signed, every node is asked for it. A node that shows it proves it; one that denies it is one node's
-//! word, so that all are asked.
+//! a record is signed, nodes are asked for it. One that shows it proves it; one that denies it is one node's word, so
+//! that most of the configured ones must.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,8 +15,9 @@ use tokio::sync::RwLock;
 use tokio::task::JoinSet;
 
 use super::lot::{Found, Inclusion};
+use super::place;
 use crate::headers::Headers;
-use crate::limits::{RECALLS_MAX, ROUNDS_MAX};
+use crate::limits::RECALLS_MAX;
 use crate::node::NodeClient;
 use crate::nodes::Nodes;
 use crate::pause::Pause;
@@ -43,52 +44,75 @@ enum Word {
 
 impl Recall {
     /// The records of `leaves` that this sender anchored as `kind`, at their places; waits for those that are in too
-    /// young a block. None if the runtime ends.
+    /// young a block. A record is not anchored if most nodes deny it. None if the runtime ends.
     pub(super) async fn find(&self, leaves: &[Hash256], kind: AnchorKind) -> Option<Vec<Option<Arc<Found>>>> {
         let mut found = vec![None; leaves.len()];
-        let mut asking = JoinSet::new();
-        for lane in 0..RECALLS_MAX {
-            let own: Vec<_> = leaves.iter().copied().enumerate().skip(lane).step_by(RECALLS_MAX).collect();
-            let this = self.clone();
-            asking.spawn(async move {
-                let mut found = Vec::new();
-                for (index, leaf) in own {
-                    found.extend(this.look(leaf, kind).await.map(|one| (index, one)));
-                }
-                found
-            });
-        }
         let mut batches: BTreeMap<u64, Arc<Inclusion>> = BTreeMap::new();
-        while let Some(lane) = asking.join_next().await {
-            for (index, mut one) in lane.ok()? {
-                let batch = batches.entry(one.inclusion.sequence);
-                one.inclusion = Arc::clone(batch.or_insert_with(|| Arc::clone(&one.inclusion)));
-                found[index] = Some(Arc::new(one));
+        let mut open: Vec<usize> = (0..leaves.len()).collect();
+        let mut pause = Pause::new();
+        while !open.is_empty() {
+            // By node, so that one that does not answer costs one wait a round, not one a record.
+            let (mut denied, mut young) = (vec![0; leaves.len()], vec![false; leaves.len()]);
+            let nodes = self.nodes.of_this_network().await;
+            let most = self.nodes.each().count() / 2 + 1;
+            for node in nodes {
+                let asked: Vec<_> = open.iter().copied().filter(|index| found[*index].is_none()).collect();
+                for (index, word) in self.ask_all(&node, leaves, &asked, kind).await? {
+                    match word {
+                        Word::Shown(mut one) => {
+                            let batch = batches.entry(one.inclusion.sequence);
+                            one.inclusion = Arc::clone(batch.or_insert_with(|| Arc::clone(&one.inclusion)));
+                            found[index] = Some(Arc::new(one));
+                        }
+                        Word::Young => young[index] = true,
+                        Word::Denied => denied[index] += 1,
+                        Word::None => {}
+                    }
+                }
+            }
+            open.retain(|index| found[*index].is_none() && (young[*index] || denied[*index] < most));
+            if !open.is_empty() {
+                tracing::info!(records = open.len(), "asking again whether records are anchored");
+                pause.wait().await;
             }
         }
         Some(found)
     }
 
-    /// Asks until a node shows the record deep enough, or all that answer deny it.
-    async fn look(&self, leaf: Hash256, kind: AnchorKind) -> Option<Found> {
-        let mut pause = Pause::new();
-        for round in 1_u32.. {
-            let (mut is_young, mut denied, mut silent) = (false, 0, 0);
-            for node in self.nodes.of_this_network().await {
-                match self.ask(&node, leaf, kind).await {
-                    Word::Shown(found) => return Some(found),
-                    Word::Young => is_young = true,
-                    Word::Denied => denied += 1,
-                    Word::None => silent += 1,
-                }
-            }
-            if !is_young && denied > 0 && (silent == 0 || round >= ROUNDS_MAX) {
-                return None;
-            }
-            tracing::debug!(%leaf, "asking again whether a record is anchored");
-            pause.wait().await;
+    /// What one node says of the records at `asked`; nothing of any if it is not to be relied on. None if the runtime
+    /// ends.
+    async fn ask_all(
+        &self,
+        node: &NodeClient,
+        leaves: &[Hash256],
+        asked: &[usize],
+        kind: AnchorKind,
+    ) -> Option<Vec<(usize, Word)>> {
+        if asked.is_empty() || !place::is_current(node, &self.headers).await.unwrap_or(false) {
+            return Some(Vec::new());
         }
-        unreachable!("the rounds do not end")
+        let mut asking = JoinSet::new();
+        for lane in 0..RECALLS_MAX {
+            let own = asked.iter().skip(lane).step_by(RECALLS_MAX).map(|index| (*index, leaves[*index]));
+            let (this, node, own) = (self.clone(), node.clone(), own.collect::<Vec<_>>());
+            asking.spawn(async move {
+                let mut words = Vec::with_capacity(own.len());
+                for (index, leaf) in own {
+                    let word = this.ask(&node, leaf, kind).await;
+                    let is_silent = matches!(word, Word::None);
+                    words.push((index, word));
+                    if is_silent {
+                        break;
+                    }
+                }
+                words
+            });
+        }
+        let mut words = Vec::with_capacity(asked.len());
+        while let Some(lane) = asking.join_next().await {
+            words.extend(lane.ok()?);
+        }
+        Some(words)
     }
 
     async fn ask(&self, node: &NodeClient, leaf: Hash256, kind: AnchorKind) -> Word {

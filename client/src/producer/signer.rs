@@ -5,15 +5,18 @@ use std::sync::Arc;
 
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::{PublicKey, SigningKey};
-use dronechain_chain_spec::transaction::{Action, Sender, Transaction, TransactionBody};
-use tokio::sync::mpsc;
+use dronechain_chain_spec::registry::Role;
+use dronechain_chain_spec::transaction::{Action, AnchorKind, Sender, Transaction, TransactionBody};
+use tokio::sync::{mpsc, watch};
 
 use super::courier::Callback;
 use super::delivery::Delivery;
+use super::holdup::Holdup;
 use super::lot::{Found, Lot};
 use super::place;
 use super::recall::Recall;
 use super::writer::{Command, Cut};
+use crate::error::ClientError;
 use crate::limits::{FOREIGN_ROUNDS_MAX, ROUNDS_MAX, SEQUENCES_AHEAD_MAX};
 use crate::pause::Pause;
 
@@ -31,6 +34,9 @@ pub(super) struct Signer {
     pub(super) more: mpsc::UnboundedReceiver<Cut>,
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) callback: Option<Callback>,
+    pub(super) holdup: watch::Sender<Option<Holdup>>,
+    /// The key's role on the ledger, once it is known.
+    pub(super) role: Option<Role>,
 }
 
 impl Signer {
@@ -64,6 +70,14 @@ impl Signer {
             } else {
                 cut
             };
+            let role = self.role().await;
+            if !cut.lot.leaves().is_empty() && !may_anchor(role, cut.kind) {
+                tracing::error!(?role, kind = ?cut.kind, "the key may not anchor such records; they leave the outbox");
+                if self.commands.send(Command::Unfit { lot: cut.lot, before: cut.before }).await.is_err() {
+                    return;
+                }
+                continue;
+            }
             let sequence = self.next.expect("asked above");
             let before = cut.before;
             let Some((lot, transaction)) = self.sign(cut, sequence).await else { return };
@@ -100,6 +114,7 @@ impl Signer {
         for cut in &held {
             all.push(self.recall.find(cut.lot.leaves(), cut.kind).await?);
         }
+        self.holdup.send_replace(None);
         if all.iter().flatten().all(Option::is_none) {
             return Some(held);
         }
@@ -144,43 +159,82 @@ impl Signer {
         signing.await.ok()
     }
 
-    /// The sequence behind all that stands on the own chain, as far as nodes show it, and behind what waits at each of
-    /// those that answer; asks until one does. A node that claims more than it shows is not believed: what is signed
-    /// beyond a gap would wait for ever. Nor is one that claims less than another shows. At a start, what waits and is
-    /// not of this outbox is waited for: two transactions at one sequence would be evidence against the own key.
+    /// The sequence behind all that stands on the own chain, as far as nodes show it; asks until one does that knows the
+    /// newest blocks. A node that claims more than it shows is not believed: what is signed beyond a gap would wait for
+    /// ever. Nor is one that claims less than another shows. At a start, what waits and is not of this outbox is waited
+    /// for: two transactions at one sequence would be evidence against the own key.
     async fn ask(&self, is_start: bool) -> u64 {
-        let mut pause = Pause::new();
+        let (mut pause, mut foreign_rounds) = (Pause::new(), 0);
         for round in 1_u32.. {
             let view = self.survey().await;
-            match view.shown {
+            let holdup = match view.shown {
                 Some(next) if !view.is_ahead || round > ROUNDS_MAX => {
                     let own = next.max(self.next.unwrap_or(0));
                     // No node takes more ahead of the chain.
                     let is_foreign = view.most > own && view.most <= next.saturating_add(SEQUENCES_AHEAD_MAX);
-                    if !is_start || !is_foreign || round > FOREIGN_ROUNDS_MAX {
-                        return next.max(view.least);
+                    if !is_start || !is_foreign || foreign_rounds >= FOREIGN_ROUNDS_MAX {
+                        self.holdup.send_replace(None);
+                        return next;
                     }
-                    tracing::info!(
-                        own,
-                        waiting = view.most,
-                        "transactions of this key wait that the outbox does not know"
-                    );
+                    foreign_rounds += 1;
+                    Holdup::Foreign
                 }
-                Some(_) => tracing::debug!("a node claims a sequence that it does not show yet"),
-                None => tracing::warn!("no node says which sequence comes next"),
-            }
+                Some(_) | None => Holdup::NoNode,
+            };
+            self.holdup.send_replace(Some(holdup));
+            tracing::info!(%holdup, "the producer waits");
             pause.wait().await;
         }
         unreachable!("the rounds do not end")
     }
 
+    /// The key's role, shown under a block of the own chain; asks until a node does.
+    async fn role(&mut self) -> Role {
+        if let Some(role) = self.role {
+            return role;
+        }
+        let mut pause = Pause::new();
+        loop {
+            let mut holdup = Holdup::NoNode;
+            for node in self.recall.nodes.of_this_network().await {
+                match place::account(&node, &self.recall.headers, &self.recall.sender).await {
+                    Ok(Some(entry)) => {
+                        self.role = Some(entry.role);
+                        self.holdup.send_replace(None);
+                        return entry.role;
+                    }
+                    Ok(None) => holdup = Holdup::NotAdmitted,
+                    Err(error) => {
+                        tracing::debug!(node = node.url(), %error, "does not show the key's registration");
+                    }
+                }
+            }
+            self.holdup.send_replace(Some(holdup));
+            tracing::warn!(%holdup, "the producer waits");
+            pause.wait().await;
+        }
+    }
+
     /// What all nodes say of the key's sequence.
     async fn survey(&self) -> Sequences {
         let (sender, headers) = (Sender::Key(self.recall.sender), &self.recall.headers);
-        let mut view = Sequences { shown: None, least: u64::MAX, most: 0, is_ahead: false };
+        let mut view = Sequences { shown: None, most: 0, is_ahead: false };
         for node in self.recall.nodes.of_this_network().await {
-            let sequences = match node.next_sequence(sender).await {
-                Ok(sequences) => sequences,
+            let asked = async {
+                let is_current = place::is_current(&node, headers).await?;
+                Ok((is_current, node.next_sequence(sender).await?))
+            };
+            let sequences = match asked.await {
+                Ok((true, sequences)) => sequences,
+                Ok((false, _)) => {
+                    tracing::debug!(node = node.url(), "does not know the newest blocks");
+                    continue;
+                }
+                // A key that no block has registered has sent nothing.
+                Err(error) if is_unknown(&error) => {
+                    view.shown = view.shown.max(Some(0));
+                    continue;
+                }
                 Err(error) => {
                     tracing::debug!(node = node.url(), %error, "does not say which sequence comes next");
                     continue;
@@ -193,7 +247,6 @@ impl Signer {
             };
             if is_shown {
                 view.shown = view.shown.max(Some(next));
-                view.least = view.least.min(sequences.pending_sequence);
                 view.most = view.most.max(sequences.pending_sequence);
             } else {
                 // The own chain may be behind that of the node: it catches up, or the node lies.
@@ -208,9 +261,20 @@ impl Signer {
 struct Sequences {
     /// The next one, by the blocks that nodes show.
     shown: Option<u64>,
-    /// The next one behind what waits, at the node where least does and at the one where most does.
-    least: u64,
+    /// The next one behind what waits, at the node where most does.
     most: u64,
     /// Whether a node claims a next one that it does not show.
     is_ahead: bool,
+}
+
+fn is_unknown(error: &ClientError) -> bool {
+    error.is_refusal("unknown")
+}
+
+/// By the ledger's rules; nodes and devices anchor nothing.
+fn may_anchor(role: Role, kind: AnchorKind) -> bool {
+    match kind {
+        AnchorKind::Data | AnchorKind::Command => role == Role::Controller,
+        AnchorKind::Access => role == Role::Operator,
+    }
 }

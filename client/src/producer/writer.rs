@@ -2,7 +2,8 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dronechain_chain_spec::hash::Hash256;
@@ -18,6 +19,7 @@ use super::error::OutboxError;
 use super::lot::{Found, Lot, Place, Standing};
 use super::outbox::{Batched, Changes, Contents, Outbox};
 use super::record::{Leaf, Record};
+use crate::limits::DISK_PAUSE;
 use crate::pause::Pause;
 
 /// Commands that wait for the thread.
@@ -62,6 +64,8 @@ pub(super) enum Command {
     Delivered { sequence: u64, lot: Arc<Lot>, kind: AnchorKind, kept: Vec<PublicKey> },
     /// The ledger has records of the lot already, at their places in it; `before` is as above.
     Recalled { lot: Arc<Lot>, before: Option<u64>, found: Vec<Option<Arc<Found>>> },
+    /// The key may not anchor such records: nothing will ever make them valid.
+    Unfit { lot: Arc<Lot>, before: Option<u64> },
     /// The lot takes no more records; the answer is all lots that are not delivered.
     Cut { answer: oneshot::Sender<Vec<Arc<Lot>>> },
     /// The open lot may have waited long enough.
@@ -109,6 +113,8 @@ pub(super) struct Writer {
     cuts: mpsc::UnboundedSender<Cut>,
     stored: mpsc::UnboundedSender<Stored>,
     room: Arc<Room>,
+    /// Records that wait for room on the disk.
+    held: VecDeque<Command>,
     /// Numbers of all records that are not delivered.
     known: HashMap<Name, u64, RandomState>,
     open: Option<Open>,
@@ -135,24 +141,37 @@ pub(super) struct Room {
     /// Both when nothing is there.
     pub(super) records_max: usize,
     pub(super) bytes_max: usize,
+    /// What a start found beyond the room that there is: it is owed.
+    owed: Mutex<(usize, usize)>,
+    disk_full: AtomicBool,
 }
 
 impl Room {
     pub(super) fn new(config: &ProducerConfig) -> Self {
         let (records_max, bytes_max) = (config.buffer_records, config.buffer_bytes);
         let (records, bytes) = (Semaphore::new(records_max), Semaphore::new(bytes_max));
-        Self { records, bytes, records_max, bytes_max }
+        let (owed, disk_full) = (Mutex::default(), AtomicBool::new(false));
+        Self { records, bytes, records_max, bytes_max, owed, disk_full }
+    }
+
+    /// Whether records wait for room on the disk.
+    pub(super) fn is_disk_full(&self) -> bool {
+        self.disk_full.load(Ordering::Relaxed)
     }
 
     fn give_back(&self, records: usize, bytes: usize) {
-        self.records.add_permits(records);
-        self.bytes.add_permits(bytes);
+        let mut owed = self.owed.lock().unwrap_or_else(PoisonError::into_inner);
+        let paid = (owed.0.min(records), owed.1.min(bytes));
+        *owed = (owed.0 - paid.0, owed.1 - paid.1);
+        self.records.add_permits(records - paid.0);
+        self.bytes.add_permits(bytes - paid.1);
     }
 
-    /// Takes what a start found, as far as there is room: less room leaves less for new records.
+    /// Takes what a start found: there may be more than a smaller buffer now holds.
     fn take(&self, records: usize, bytes: usize) {
-        self.records.forget_permits(records);
-        self.bytes.forget_permits(bytes);
+        let mut owed = self.owed.lock().unwrap_or_else(PoisonError::into_inner);
+        owed.0 += records - self.records.forget_permits(records);
+        owed.1 += bytes - self.bytes.forget_permits(bytes);
     }
 }
 
@@ -184,6 +203,7 @@ struct Pass {
     stored: Vec<Stored>,
     promised: Vec<(Arc<Lot>, Arc<SignedPromise>)>,
     dissolved: Vec<(Arc<Lot>, Arc<[Place]>)>,
+    unfit: Vec<Arc<Lot>>,
     broken: Vec<Arc<BrokenPromise>>,
     freed: (usize, usize),
 }
@@ -205,6 +225,7 @@ impl Writer {
             cuts,
             stored,
             room,
+            held: VecDeque::new(),
             known: HashMap::default(),
             open: None,
             next: found.next,
@@ -263,11 +284,16 @@ impl Writer {
         let mut commands = Vec::new();
         while self.commands.blocking_recv_many(&mut commands, TOGETHER_MAX) > 0 {
             let mut pass = Pass::default();
-            commands.drain(..).for_each(|command| self.gather(&mut pass, command));
+            let (takes, others): (Vec<_>, Vec<_>) =
+                commands.drain(..).partition(|command| matches!(command, Command::Take { .. }));
+            self.held.extend(takes);
+            self.take_held(&mut pass);
+            others.into_iter().for_each(|command| self.gather(&mut pass, command));
             if self.open.as_ref().is_some_and(|open| self.is_full(open) || open.due <= Instant::now()) {
                 self.cut(&mut pass);
             }
-            let due = self.open.as_ref().map(|open| open.due);
+            let retry = (!self.held.is_empty()).then(|| Instant::now() + DISK_PAUSE);
+            let due = self.open.as_ref().map(|open| open.due).into_iter().chain(retry).min();
             self.due.send_if_modified(|told| std::mem::replace(told, due) != due);
             if pass.taken > 0 {
                 let first = self.next - u64::from(pass.taken);
@@ -278,6 +304,26 @@ impl Writer {
                 return;
             }
             self.tell(pass);
+            self.outbox.reclaim(self.groups.is_empty(), !self.held.is_empty());
+        }
+    }
+
+    /// Takes records that wait, as far as the disk has room. Everything else goes on without: it makes room, and has
+    /// what stays free.
+    fn take_held(&mut self, pass: &mut Pass) {
+        if self.held.is_empty() {
+            return;
+        }
+        let mut spare = self.outbox.spare_bytes();
+        while let Some(Command::Take { handed, .. }) = self.held.front() {
+            let Some(rest) = spare.checked_sub(handed.rows.len() as u64) else { break };
+            spare = rest;
+            let command = self.held.pop_front().expect("it is the front");
+            self.gather(pass, command);
+        }
+        let is_full = !self.held.is_empty();
+        if self.room.disk_full.swap(is_full, Ordering::Relaxed) != is_full {
+            tracing::warn!(is_full, "room on the outbox's disk");
         }
     }
 
@@ -317,6 +363,7 @@ impl Writer {
                     tracing::error!(%error, "records wait for the next start");
                 }
             }
+            Command::Unfit { lot, before } => self.give_up(pass, &lot, before),
             Command::Cut { answer } => {
                 self.cut(pass);
                 pass.cut_answers.push(answer);
@@ -435,6 +482,17 @@ impl Writer {
         Ok(())
     }
 
+    /// Records that cannot be anchored leave the outbox; whoever waits for them is told.
+    fn give_up(&mut self, pass: &mut Pass, lot: &Arc<Lot>, before: Option<u64>) {
+        pass.changes.gone.extend(before);
+        pass.changes.passed = pass.changes.passed.max(lot.first + lot.leaves().len() as u64);
+        pass.freed.0 += lot.leaves().len();
+        pass.freed.1 += self.lots.remove(&lot.first).map_or(0, |(_, bytes)| bytes);
+        self.past.insert(lot.first, Arc::clone(lot));
+        self.leave_groups(pass);
+        pass.unfit.push(Arc::clone(lot));
+    }
+
     fn delivered(&mut self, pass: &mut Pass, sequence: u64, lot: &Arc<Lot>, kind: AnchorKind) {
         pass.changes.gone.push(sequence);
         if lot.first >= self.found {
@@ -495,6 +553,9 @@ impl Writer {
         }
         for (lot, places) in pass.dissolved {
             lot.stands(Standing::Dissolved(places));
+        }
+        for lot in pass.unfit {
+            lot.stands(Standing::Unfit);
         }
         for stored in pass.stored {
             if stored.is_anew {

@@ -93,6 +93,13 @@ pub(crate) struct ByRecord {
     kind: Option<AnchorKind>,
 }
 
+impl ByRecord {
+    /// Any anchor of the record.
+    pub(super) fn of(hash: Hash256) -> Self {
+        Self { hash, device: None, sender: None, kind: None }
+    }
+}
+
 /// `receipt.get`
 pub(crate) struct GetReceipt;
 
@@ -104,7 +111,7 @@ impl Call for GetReceipt {
     type Answer = JsonText;
 
     async fn call(api: Arc<Api>, wanted: ByRecord) -> Result<JsonText, ApiError> {
-        api.run(move |api| receipt_json(api, &wanted)).await.map(JsonText)
+        api.run(move |api| found_receipt(api, &wanted)).await.map(|receipt| JsonText(receipt.to_json()))
     }
 }
 
@@ -117,7 +124,8 @@ pub(super) struct Candidate {
     pub(super) index: u32,
 }
 
-fn receipt_json(api: &Api, wanted: &ByRecord) -> Result<String, ApiError> {
+/// The receipt of the lowest anchor that is wanted. Blocks.
+pub(super) fn found_receipt(api: &Api, wanted: &ByRecord) -> Result<Receipt, ApiError> {
     let ByRecord { hash: target, device, sender, kind } = *wanted;
     for candidate in candidates(api, &target, sender)? {
         let Candidate { sender, sequence, batch, index, .. } = candidate;
@@ -129,7 +137,7 @@ fn receipt_json(api: &Api, wanted: &ByRecord) -> Result<String, ApiError> {
         if let Some(receipt) =
             receipt.ok().filter(|receipt| kind.is_none_or(|kind| receipt.kind() == Some(kind)))
         {
-            return Ok(receipt.to_json());
+            return Ok(receipt);
         }
     }
     Err(ApiError::Unknown("receipt"))

@@ -69,7 +69,7 @@ pub(crate) trait Answer: Serialize + JsonSchema + Send + Sized + 'static {
 
 /// Bytes: as they are over REST, as hex in JSON.
 #[derive(Debug)]
-pub(super) struct Octets(pub(super) Vec<u8>);
+pub(crate) struct Octets(pub(super) Vec<u8>);
 
 impl Answer for Octets {
     const MEDIA: &'static str = "application/octet-stream";

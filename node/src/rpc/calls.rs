@@ -1,7 +1,9 @@
 //! The table of calls.
 
 use super::call::Entry;
-use super::{anchors, calendar, chain, health, peers, registry, search, status, transactions};
+use super::{
+    anchors, calendar, chain, health, leaves, peers, receipts, registry, search, status, transactions,
+};
 
 /// Every call that is parameters in, an answer out. Submissions and streams are beside it.
 pub(super) fn all() -> Vec<Entry> {
@@ -24,7 +26,11 @@ pub(super) fn all() -> Vec<Entry> {
         Entry::of::<transactions::Pool>(),
         Entry::of::<anchors::GetAnchor>(),
         Entry::of::<anchors::GetReceipt>(),
+        Entry::of::<receipts::GetProof>(),
+        Entry::of::<receipts::GetBinaryProof>(),
+        Entry::of::<receipts::Verify>(),
         Entry::of::<anchors::GetBody>(),
+        Entry::of::<leaves::Leaves>(),
         Entry::of::<anchors::AnchorsOfRoot>(),
         Entry::of::<health::Missing>(),
         Entry::of::<registry::Entries>(),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use dronechain_chain_spec::codec::Canonical as _;
+use dronechain_chain_spec::limits::RECEIPT_BYTES_MAX;
 use dronechain_chain_spec::wire::Submission;
 
 /// Connections at a time; for one more, the one that has been silent longest is ended.
@@ -23,8 +24,8 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Bytes of a submission.
 pub const SUBMISSION_BYTES_MAX: usize = 3 << 20;
 const _: () = assert!(Submission::MAX <= SUBMISSION_BYTES_MAX);
-/// Bytes of any other request's body.
-pub const BODY_BYTES_MAX: usize = 64 << 10;
+/// Bytes of any other request's body: a receipt, with what is around it.
+pub const BODY_BYTES_MAX: usize = RECEIPT_BYTES_MAX + (4 << 10);
 /// KiB of submissions in memory at a time; more are told to come back.
 pub const SUBMISSIONS_KIB_MAX: usize = 12 << 10;
 /// For a submission's body to arrive: this, and a second for each of [`BODY_BYTES_PER_S`].
@@ -61,6 +62,8 @@ pub const TIPS_HEADERS_MAX: usize = 20_000;
 pub const TIPS_MAX: usize = 100;
 /// Registry entries in one answer.
 pub const ENTRIES_MAX: u32 = 1_000;
+/// Leaves in one page of a batch.
+pub const LEAVES_PAGE_MAX: u64 = 1_000;
 
 /// Batch trees kept, of at most 4 MiB each.
 pub const BATCH_TREES_MAX: usize = 4;

@@ -19,12 +19,14 @@ pub(crate) mod error;
 mod events;
 pub(crate) mod health;
 mod jsonrpc;
+mod leaves;
 pub mod limits;
 mod metrics;
 mod params;
 pub(crate) mod peers;
 mod proof;
 mod ready;
+mod receipts;
 #[cfg(test)]
 mod reference;
 pub(crate) mod registry;

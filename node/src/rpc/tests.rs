@@ -1,5 +1,7 @@
 //! The server on a loopback listener over a real store, with a chain that a light client accepts.
 
+mod receipts;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -473,6 +475,12 @@ async fn json_rpc_and_rest_give_the_same_answers() {
         ("pool.list", json!({}), "/v1/pool".to_owned()),
         ("anchor.get", json!({ "key": controller, "sequence": 0 }), format!("/v1/anchors/{controller}/0")),
         ("receipt.get", json!({ "hash": leaf }), format!("/v1/receipts/{leaf}")),
+        ("receipt.v4", json!({ "hash": leaf, "host": "node" }), format!("/v1/receipts/{leaf}/v4?host=node")),
+        (
+            "batch.leaves",
+            json!({ "root": root, "leaf_count": leaf_count() }),
+            format!("/v1/bodies/{root}/{}/leaves", leaf_count()),
+        ),
         ("batch.anchors", json!({ "root": root }), format!("/v1/roots/{root}")),
         ("batch.missing", json!({}), "/v1/bodies/missing".to_owned()),
         ("registry.list", json!({ "roll": "accounts" }), "/v1/registry?roll=accounts".to_owned()),

@@ -143,8 +143,6 @@ class TimedOut(PendingError, TimeoutError):
 class Stopped(PendingError):
     """The producer stopped. The record is in the outbox; who opens it again goes on."""
 
-    is_retryable = True
-
 
 class Rejected(SendError, PendingError):
     """The ledger refuses a batch for good; its records stay in the outbox."""

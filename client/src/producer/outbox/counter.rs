@@ -4,7 +4,7 @@
 //! failure leaves of it is at worst an earlier count. Eight bytes of count and eight of their SHA-256, in place.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
@@ -17,35 +17,27 @@ const BYTES: usize = 16;
 pub(super) struct Counter {
     file: File,
     /// As found when it was opened.
-    found: u64,
+    found: Option<u64>,
 }
 
 impl Counter {
     /// Opens the counter in the folder at `path`, or makes it at 0.
-    ///
-    /// # Errors
-    /// Also [`io::ErrorKind::InvalidData`], when its bytes are not a count.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path.join(NAME))?;
-        let mut counter = Self { file, found: 0 };
-        if counter.file.metadata()?.len() == 0 {
-            counter.set(0)?;
-            counter.file.sync_all()?;
-            return Ok(counter);
+        let mut bytes = Vec::new();
+        (&file).take(BYTES as u64 + 1).read_to_end(&mut bytes)?;
+        if bytes.is_empty() {
+            file.write_all_at(&encode(0), 0)?;
+            file.sync_all()?;
+            return Ok(Self { file, found: Some(0) });
         }
-        let mut bytes = [0; BYTES];
-        counter.file.read_exact_at(&mut bytes, 0)?;
-        let count = u64::from_le_bytes(*bytes.first_chunk().expect("16 bytes"));
-        if bytes != encode(count) {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the count of commits is damaged"));
-        }
-        counter.found = count;
-        Ok(counter)
+        let count = bytes.first_chunk().map(|count| u64::from_le_bytes(*count));
+        Ok(Self { file, found: count.filter(|count| bytes == encode(*count)) })
     }
 
-    /// Commits that were acknowledged before it was opened.
-    pub(super) fn found(&self) -> u64 {
+    /// Commits that were acknowledged before it was opened; none if its bytes are no count.
+    pub(super) fn found(&self) -> Option<u64> {
         self.found
     }
 
