@@ -24,6 +24,8 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 const PICTURES: &str = "DRONECHAIN_PICTURES";
 /// Width of a small phone.
 const PHONE: u32 = 360;
+/// The key, as WebDriver writes it.
+const ENTER: char = '\u{e007}';
 /// Links that are followed at most: pages of blocks lead ever further.
 const LINKS_MAX: usize = 400;
 
@@ -340,9 +342,12 @@ async fn overview_follows_the_tip_without_being_loaded_again() {
     let paused = shown().await.expect("a height");
     let (height, _) = cluster.tip(0).await.expect("a tip");
     cluster.reaches(0, height + 3).await;
-    assert!(shown().await.expect("a height") <= paused + 1);
+    assert_eq!(shown().await.expect("a height"), paused);
     browser.find("#live button").await.expect("a button").click().await;
     until("the page goes on", async || shown().await.filter(|found| *found >= height + 3)).await;
+    browser.find("#q").await.expect("a search box").send(&format!("{}{ENTER}", network.device)).await;
+    let device = format!("{}/key/{}", cluster.url(0), network.device);
+    until("the device's page", async || (browser.address().await == device).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -49,7 +49,10 @@ async function refresh() {
   last = Date.now();
   try {
     const answer = await fetch(window.location.href, { headers: { accept: 'text/html' } });
-    const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+    const text = await answer.text();
+    // Meanwhile the reader may have asked for peace.
+    if (paused) return;
+    const page = new DOMParser().parseFromString(text, 'text/html');
     regions().forEach((region) => {
       const fresh = page.getElementById(region.id);
       if (!fresh || served.get(region.id) === fresh.innerHTML) return;
