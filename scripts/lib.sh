@@ -61,19 +61,25 @@ build() {
     (cd "$ROOT" && cargo build --release --locked --workspace --bins --examples "$@") >&2
 }
 
-# Installs the public Chainpoint tools of tests/clients, unless they are, and prints their folder. Nothing that
-# they bring is run on the way.
-public_clients() {
-    local source=$ROOT/tests/clients folder
-    command -v node >/dev/null && command -v npm >/dev/null || die "node and npm are missing"
-    folder=${XDG_CACHE_HOME:-$HOME/.cache}/dronechain/clients/$(sha256sum "$source/package-lock.json" | cut -c1-16)
+# The public Chainpoint tools of tests/clients.
+public_clients() { npm_tools clients "public Chainpoint tools" "receipts are held against them"; }
+
+# What finds faults of accessibility in pages, of tests/browser.
+browser_tools() { npm_tools browser axe-core "the explorer's pages are checked with it"; }
+
+# npm_tools FOLDER WHAT WHY: installs what the lock file of tests/FOLDER names, unless it is there, and prints where. Nothing
+# that it brings is run on the way.
+npm_tools() {
+    local source=$ROOT/tests/$1 what=$2 why=$3 folder
+    command -v npm >/dev/null || die "npm is missing"
+    folder=${XDG_CACHE_HOME:-$HOME/.cache}/dronechain/$1/$(sha256sum "$source/package-lock.json" | cut -c1-16)
     if [ ! -e "$folder" ]; then
-        say "installing public Chainpoint tools from npm: receipts are held against them"
+        say "installing $what from npm: $why"
         mkdir -p "$folder.$$"
         cp "$source/package.json" "$source/package-lock.json" "$folder.$$/"
         if ! (cd "$folder.$$" && npm ci --ignore-scripts --no-audit --no-fund) >/dev/null 2>&1; then
             rm -rf "$folder.$$"
-            die "npm could not install the public Chainpoint tools; is its registry reachable?"
+            die "npm could not install $what; is its registry reachable?"
         fi
         # Another run may have been faster.
         mv -T "$folder.$$" "$folder" 2>/dev/null || rm -rf "$folder.$$"

@@ -4,9 +4,11 @@
 //! Helpers panic with what went wrong: they are only called from tests.
 
 pub mod anchored;
+pub mod browser;
 pub mod cluster;
 pub mod disk;
 pub mod events;
+pub mod explored;
 pub mod fleet;
 pub mod hostile;
 pub mod ledger;

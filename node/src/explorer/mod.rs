@@ -28,17 +28,18 @@ mod path;
 mod peers;
 mod receipt;
 mod search;
+mod tally;
 mod transaction;
 mod transactions;
 mod verdict;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 
 use crate::rpc::api::Api;
 use crate::rpc::error::ApiError;
@@ -62,6 +63,7 @@ pub(crate) fn routes() -> Router<Arc<Api>> {
         .route("/evidence", get(evidence::show))
         .route("/search", get(search::show))
         .route("/assets/{version}/{name}", get(assets::serve))
+        .layer(Extension(Arc::<tally::Tally>::default()))
         .layer(DefaultBodyLimit::max(limits::FORM_BYTES_MAX))
 }
 

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
-use dronechain_chain_spec::hash::Hash256;
-use dronechain_chain_spec::transaction::Action;
 use maud::{Markup, html};
 
 use super::ask::ask;
 use super::limits::{NEWEST_BLOCKS, WINDOW_BLOCKS};
 use super::page::{Page, Section, answer, facts, mark};
+use super::tally::{Count, Tally};
 use super::{amount, blocks, chart, moment, name};
 use crate::rpc::api::Api;
 use crate::rpc::chain::{Blocks, HeaderView};
@@ -19,23 +19,22 @@ use crate::rpc::registry::{GetGovernance, GovernanceView};
 use crate::rpc::status::{Status, StatusView};
 
 /// `GET /`
-pub(super) async fn show(State(api): State<Arc<Api>>) -> Response {
-    answer(&api, page(&api)).await
+pub(super) async fn show(State(api): State<Arc<Api>>, Extension(tally): Extension<Arc<Tally>>) -> Response {
+    answer(&api, page(&api, tally)).await
 }
 
-async fn page(api: &Arc<Api>) -> Result<Page, ApiError> {
+async fn page(api: &Arc<Api>, tally: Arc<Tally>) -> Result<Page, ApiError> {
     let status = ask::<Status>(api, &[], "").await?;
     let limit = (WINDOW_BLOCKS + 1).to_string();
     let window = ask::<Blocks>(api, &[("limit", &limit)], "").await?.blocks;
     let governance = ask::<GetGovernance>(api, &[], "").await?;
-    let hashes: Vec<_> = window.iter().map(|header| (header.hash, header.tx_count)).collect();
-    let records = Arc::clone(api).run(move |api| records(api, &hashes)).await?;
+    let count = Arc::clone(api).run(move |api| Ok(tally.advance(&api.rpc.store)?)).await?;
     let now = moment::now_ms();
     let body = html! {
         div #alerts data-live { (alerts(&status)) }
         section #chain data-live aria-labelledby="chain-title" {
             h2 #chain-title { "The chain" }
-            (tiles(&status, &window, records, now))
+            (tiles(&status, &window, count, now))
         }
         section #times data-live aria-labelledby="times-title" {
             h2 #times-title { "Block times" }
@@ -55,21 +54,7 @@ fn target_ms(view: &GovernanceView, status: &StatusView) -> u64 {
     view.governance.tuning_at(status.tip.height + 1).block_time_ms
 }
 
-/// Records that the blocks of the window anchor.
-fn records(api: &Api, window: &[(Hash256, u32)]) -> Result<u64, ApiError> {
-    let mut records = 0;
-    for (hash, _) in window.iter().filter(|(_, tx_count)| *tx_count > 0) {
-        let Some(parts) = api.block_parts(hash)? else { continue };
-        let leaves = parts.transactions.iter().map(|transaction| match &transaction.body.action {
-            Action::Anchor(anchor) => u64::from(anchor.leaf_count),
-            _ => 0,
-        });
-        records += leaves.sum::<u64>();
-    }
-    Ok(records)
-}
-
-fn tiles(status: &StatusView, window: &[HeaderView], records: u64, now: u64) -> Markup {
+fn tiles(status: &StatusView, window: &[HeaderView], count: Count, now: u64) -> Markup {
     let tip = &status.tip;
     let spoken = amount::counted(window.len().saturating_sub(1) as u64, "block", "blocks");
     let rate = rate(window).map(|rate| format!("{}H/s", amount::scaled(rate)));
@@ -80,7 +65,10 @@ fn tiles(status: &StatusView, window: &[HeaderView], records: u64, now: u64) -> 
             ("In sync", sync(status)),
             ("Peers", html! { a href="/peers" { (status.peers) } }),
             ("Pending transactions", html! { a href="/mempool" { (amount::count(status.mempool as u64)) } }),
-            ("Records anchored", html! { (amount::count(records)) span.note { " in the last " (spoken) } }),
+            ("Records anchored", html! {
+                (amount::count(count.records))
+                @if count.height < tip.height { span.note { " up to block " (amount::count(count.height)) ", counting on" } }
+            }),
             ("Hash rate", html! {
                 @match rate {
                     Some(rate) => { (rate) span.note { " over the last " (spoken) } },

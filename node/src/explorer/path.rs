@@ -12,7 +12,7 @@ use maud::{Markup, html};
 use super::page::{facts, mark};
 use super::{amount, name};
 
-/// The order in which a verifier goes through the parts: what comes behind the one that failed was not looked at.
+/// The order in which a verifier goes through the parts: what comes behind the one that failed was not reached.
 const ORDER: [Part; 7] = [
     Part::Format,
     Part::Record,
@@ -65,7 +65,7 @@ fn stage(part: Part, failed: Option<Part>, title: &str, body: &Markup) -> Markup
     let at = |part| ORDER.iter().position(|known| *known == part);
     let (class, text) = match failed {
         Some(failed) if failed == part => ("bad", "fails"),
-        Some(failed) if at(failed) < at(part) => ("none", "not looked at"),
+        Some(failed) if at(failed) < at(part) => ("none", "not reached"),
         Some(_) | None => ("good", "holds"),
     };
     html! {

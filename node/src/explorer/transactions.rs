@@ -30,8 +30,7 @@ async fn page(api: &Arc<Api>, query: &str) -> Result<Page, ApiError> {
     let chosen = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "kind");
     let chosen = chosen.map(|(_, kind)| kind.into_owned()).unwrap_or_default();
     let first = query.contains("before=").then(|| ("Latest", format!("/transactions?kind={chosen}")));
-    let next =
-        view.next.map(|next| ("Earlier", format!("/transactions?kind={chosen}&before={}", cursor(&next))));
+    let next = view.next.map(|next| ("Earlier", format!("/transactions?kind={chosen}&before={next}")));
     let body = html! {
         nav.choice aria-label="Kinds of transactions" {
             ul {
@@ -44,11 +43,6 @@ async fn page(api: &Arc<Api>, query: &str) -> Result<Page, ApiError> {
         (pager(first, next))
     };
     Ok(Page::new("Transactions", Section::Transactions, body))
-}
-
-/// A cursor as queries have it.
-fn cursor(spot: &impl serde::Serialize) -> String {
-    serde_json::to_value(spot).ok().and_then(|value| Some(value.as_str()?.to_owned())).unwrap_or_default()
 }
 
 /// Transactions of the chain as rows.

@@ -202,7 +202,9 @@ mod tests {
         assert_eq!(Topics::of([0xab, 1, 2, 3]).headers.hash().as_str(), "dronechain/ab010203/header/1");
         let key = SigningKey::from_bytes(&[7; 32]);
         let keypair = Keypair::ed25519_from_bytes([7; 32]).expect("a seed");
-        assert_eq!(peer_id(&PublicKey::of(&key)), Some(keypair.public().to_peer_id()));
+        let id = keypair.public().to_peer_id();
+        assert_eq!(peer_id(&PublicKey::of(&key)), Some(id));
+        assert_eq!(key_of(&id), Some(PublicKey::of(&key)));
     }
 
     #[test]

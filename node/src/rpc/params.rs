@@ -117,10 +117,16 @@ impl TryFrom<String> for Spot {
     }
 }
 
+impl fmt::Display for Spot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(SequencePlace { height, position }) = self;
+        write!(f, "{height}-{position}")
+    }
+}
+
 impl Serialize for Spot {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(SequencePlace { height, position }) = self;
-        serializer.collect_str(&format_args!("{height}-{position}"))
+        serializer.collect_str(self)
     }
 }
 

@@ -11,6 +11,7 @@ const served = new Map();
 let timer = null;
 let last = 0;
 let paused = false;
+let source = null;
 
 function synchronise(body) {
   clock.ahead_ms = Number(body.dataset.now) - Date.now();
@@ -48,7 +49,10 @@ async function refresh() {
   last = Date.now();
   try {
     const answer = await fetch(window.location.href, { headers: { accept: 'text/html' } });
-    const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+    const text = await answer.text();
+    // Meanwhile the reader may have asked for peace.
+    if (paused) return;
+    const page = new DOMParser().parseFromString(text, 'text/html');
     regions().forEach((region) => {
       const fresh = page.getElementById(region.id);
       if (!fresh || served.get(region.id) === fresh.innerHTML) return;
@@ -80,8 +84,10 @@ function reorganised({ data }) {
   soon();
 }
 
+// Browsers keep few connections to one node for all their windows: a page that nobody sees holds none.
 function connect() {
-  const source = new EventSource('/v1/events');
+  if (source || document.hidden) return;
+  source = new EventSource('/v1/events');
   source.addEventListener('open', () => say('Live: new blocks show by themselves. ', 'live'));
   source.addEventListener('head', ({ data }) => {
     if (JSON.parse(data).hash !== document.body.dataset.tip) soon();
@@ -91,9 +97,16 @@ function connect() {
   source.addEventListener('error', () => {
     say('Not live: the node does not answer. ', 'away');
     // Refused: the browser would not try again.
-    if (source.readyState === EventSource.CLOSED) setTimeout(connect, RETRY_MS);
+    if (source?.readyState === EventSource.CLOSED) {
+      leave();
+      setTimeout(connect, RETRY_MS);
+    }
   });
-  window.addEventListener('pagehide', () => source.close());
+}
+
+function leave() {
+  source?.close();
+  source = null;
 }
 
 function button() {
@@ -119,7 +132,13 @@ export function live() {
   // What no event tells, such as a transaction that begins to wait.
   setInterval(soon, IDLE_MS);
   document.addEventListener('visibilitychange', () => {
-    if (!document.hidden) soon();
+    if (document.hidden) {
+      leave();
+    } else {
+      connect();
+      soon();
+    }
   });
+  window.addEventListener('pagehide', leave);
   connect();
 }
