@@ -4,10 +4,12 @@
 //! `p2p` talks to peers, `miner` searches nonces, `rpc` serves clients, and `shell` is the one task
 //! that feeds the core and carries out what it says.
 
+pub mod admin;
 pub mod config;
 pub mod core;
 pub mod failpoint;
 pub mod keyfile;
+pub mod logging;
 pub mod metrics;
 pub mod miner;
 pub mod p2p;

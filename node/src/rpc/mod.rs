@@ -43,6 +43,7 @@ use tokio::sync::{mpsc, watch};
 use crate::metrics::Metrics;
 use crate::store::Store;
 
+pub(crate) use self::server::accept;
 pub use self::server::serve;
 pub use self::submit::Submit;
 pub use self::tip::{Health, MISSING_SHOWN_MAX, TipView};

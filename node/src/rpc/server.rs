@@ -34,7 +34,22 @@ use super::{Rpc, calls, describe, events, jsonrpc, metrics, ready, status, submi
 pub async fn serve(listener: TcpListener, rpc: Rpc, shutdown: impl Future<Output = ()>) -> io::Result<()> {
     let (stop, stopped) = watch::channel(false);
     let router = router(rpc, stopped.clone());
-    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    accept(listener, router, (stop, stopped), CONNECTIONS_MAX, shutdown).await
+}
+
+/// Serves `router` with at most `connections_max` connections at a time until `shutdown` resolves. The channel tells
+/// what has no end by itself that the server stops.
+///
+/// # Errors
+/// When the listener keeps failing.
+pub(crate) async fn accept(
+    listener: TcpListener,
+    router: Router,
+    (stop, stopped): (watch::Sender<bool>, watch::Receiver<bool>),
+    connections_max: usize,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let slots = Arc::new(Semaphore::new(connections_max));
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     let mut failures = 0;
