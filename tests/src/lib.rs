@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod disk;
 pub mod events;
 pub mod fleet;
+pub mod guide;
 pub mod hostile;
 pub mod ledger;
 pub mod liar;
