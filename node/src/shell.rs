@@ -4,6 +4,7 @@
 //! before one commit, so that many submissions share one sync of the disk; while it lasts, no event
 //! is taken in. A failed commit or read ends the node: what is not on disk was never acknowledged.
 
+mod announce;
 mod progress;
 mod ready;
 mod room;
@@ -25,6 +26,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 
+use self::announce::Announcer;
 use self::progress::Progress;
 use self::room::{Admitted, Room};
 use crate::admin::{self, Admin};
@@ -215,6 +217,7 @@ pub async fn run(
         progress: Progress::default(),
         metrics,
         told_height,
+        announcer: Announcer::new(mines.then(|| key.clone()), network.chain_id),
         own: node,
     };
     let outcome = shell.serve(events, submits, shutdown).await;
@@ -322,6 +325,7 @@ struct Shell {
     metrics: Arc<Metrics>,
     /// Height of the tip that was told last.
     told_height: u64,
+    announcer: Announcer,
     /// The node's key.
     own: PublicKey,
 }
@@ -352,6 +356,7 @@ impl Shell {
                     break;
                 }
             }
+            self.announce().await?;
             self.commit().await?;
             self.publish()?;
         }
@@ -363,6 +368,18 @@ impl Shell {
         let ticket = Ticket(self.tickets);
         self.replies.insert(ticket, reply);
         self.feed(Event::Submitted { ticket, transaction, body }).await
+    }
+
+    /// Announces this node, if that is due; nobody waits for the answer.
+    async fn announce(&mut self) -> Result<(), NodeError> {
+        if self.core.is_behind() || self.peers.connected() == 0 || self.store.disk().is_low() {
+            return Ok(());
+        }
+        let Some(transaction) = self.announcer.due(self.core.registry()) else {
+            return Ok(());
+        };
+        self.tickets += 1;
+        self.feed(Event::Submitted { ticket: Ticket(self.tickets), transaction, body: None }).await
     }
 
     async fn feed(&mut self, event: Event) -> Result<(), NodeError> {
