@@ -6,7 +6,9 @@
 mod db;
 mod files;
 mod init;
+mod log;
 mod network;
+mod papers;
 mod run;
 
 use std::fmt;
@@ -54,6 +56,12 @@ enum Command {
     /// The configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// The filter of a running node's log: told, or changed.
+    Log(log::Args),
+    /// Print a shell's completions.
+    Completions(papers::Completions),
+    /// Write manual pages.
+    Man(papers::Man),
 }
 
 #[derive(Debug, Subcommand)]
@@ -177,6 +185,9 @@ fn execute(command: Command) -> Result<Output, Failure> {
         Command::Run(args) => run::run(&args),
         Command::Db(command) => db::execute(&command),
         Command::Config(ConfigCommand::Show(flags)) => run::show(&flags),
+        Command::Log(args) => log::log(&args),
+        Command::Completions(args) => Ok(papers::completions(&args)),
+        Command::Man(args) => papers::man(&args),
     }
 }
 

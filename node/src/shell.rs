@@ -4,6 +4,7 @@
 //! before one commit, so that many submissions share one sync of the disk; while it lasts, no event
 //! is taken in. A failed commit or read ends the node: what is not on disk was never acknowledged.
 
+mod announce;
 mod progress;
 mod ready;
 mod room;
@@ -25,14 +26,17 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 
+use self::announce::Announcer;
 use self::progress::Progress;
 use self::room::{Admitted, Room};
+use crate::admin::{self, Admin};
 use crate::config::Config;
 use crate::core::event::{Action, Event, SubmitError, Submitted, Template, Ticket};
 use crate::core::view::{Rival, View, ViewError};
 use crate::core::{Core, Start};
 use crate::failpoint::{self, Failpoint};
 use crate::keyfile::{self, KeyFileError};
+use crate::logging::LogFilter;
 use crate::metrics::Metrics;
 use crate::miner::{self, MinerError};
 use crate::p2p::{self, Command, NodeKeys, P2p, P2pError};
@@ -80,6 +84,14 @@ pub enum NodeError {
         /// Why not.
         error: io::Error,
     },
+    /// The port and file of the calls for whoever runs the node.
+    #[error("calls for the operator, {}: {error}", path.display())]
+    Admin {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
     /// The ready file.
     #[error("{}: {error}", path.display())]
     Ready {
@@ -93,11 +105,15 @@ pub enum NodeError {
     Ended(&'static str),
 }
 
-/// Runs a node until `shutdown` or until it cannot go on.
+/// Runs a node until `shutdown` or until it cannot go on; `log` is the filter that the operator may change.
 ///
 /// # Errors
 /// [`NodeError`], one variant per cause.
-pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> Result<(), NodeError> {
+pub async fn run(
+    config: Config,
+    log: LogFilter,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), NodeError> {
     let spec = specfile::load(&config.spec)?;
     let key = keyfile::load(&config.key)?;
     let preshared_key = config.preshared_key.as_deref().map(keyfile::load_preshared).transpose()?;
@@ -108,6 +124,9 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
     let network = spec.network();
     let (store, loaded) = open_store(&config, &spec).await?;
     let listener = listen(config.http).await?;
+    let admin = Admin::open(&config.data)
+        .await
+        .map_err(|error| NodeError::Admin { path: config.data.join(admin::FILE_NAME), error })?;
 
     let (events_in, events) = mpsc::channel(EVENTS_MAX);
     let (submit_in, submits) = mpsc::channel(SUBMITS_MAX);
@@ -171,6 +190,11 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
         // An error means that the sender is gone: stop as well.
         let _ = stopped.await;
     }));
+    let (stop_admin, admin_stopped) = oneshot::channel::<()>();
+    let admin = tokio::spawn(admin.serve(log, async {
+        // As above.
+        let _ = admin_stopped.await;
+    }));
     let node = PublicKey::of(&key);
     info!(network = %network.chain_id, %node, p2p = %peers.listen(), %http, "node is up");
     if let Some(path) = &config.ready_file {
@@ -194,6 +218,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
         progress: Progress::default(),
         metrics,
         told_height,
+        announcer: Announcer::new(mines.then(|| key.clone()), network.chain_id),
         own: node,
     };
     let outcome = shell.serve(events, submits, shutdown).await;
@@ -204,12 +229,15 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
         scrub.abort();
     }
     drop(stop_http);
+    drop(stop_admin);
     let Shell { peers, templates, .. } = shell;
     drop(templates);
     peers.shutdown().await;
     if tokio::time::timeout(SHUTDOWN_WAIT, server).await.is_err() {
         warn!("HTTP connections were cut off");
     }
+    // A client may hold it up; the file goes at once.
+    let _ = tokio::time::timeout(SHUTDOWN_WAIT, admin).await;
     if let Some(miner) = miner {
         // The thread looks for its end after each slice of work.
         let _ = tokio::task::spawn_blocking(move || miner.join()).await;
@@ -298,6 +326,7 @@ struct Shell {
     metrics: Arc<Metrics>,
     /// Height of the tip that was told last.
     told_height: u64,
+    announcer: Announcer,
     /// The node's key.
     own: PublicKey,
 }
@@ -328,6 +357,7 @@ impl Shell {
                     break;
                 }
             }
+            self.announce().await?;
             self.commit().await?;
             self.publish()?;
         }
@@ -339,6 +369,18 @@ impl Shell {
         let ticket = Ticket(self.tickets);
         self.replies.insert(ticket, reply);
         self.feed(Event::Submitted { ticket, transaction, body }).await
+    }
+
+    /// Announces this node, if that is due; nobody waits for the answer.
+    async fn announce(&mut self) -> Result<(), NodeError> {
+        if self.core.is_behind() || self.peers.connected() == 0 || self.store.disk().is_low() {
+            return Ok(());
+        }
+        let Some(transaction) = self.announcer.due(self.core.registry()) else {
+            return Ok(());
+        };
+        self.tickets += 1;
+        self.feed(Event::Submitted { ticket: Ticket(self.tickets), transaction, body: None }).await
     }
 
     async fn feed(&mut self, event: Event) -> Result<(), NodeError> {

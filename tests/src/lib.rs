@@ -10,6 +10,7 @@ pub mod disk;
 pub mod events;
 pub mod explored;
 pub mod fleet;
+pub mod guide;
 pub mod hostile;
 pub mod ledger;
 pub mod liar;

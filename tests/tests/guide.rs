@@ -4,10 +4,12 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
+use dronechain_tests::cluster::Cluster;
+use dronechain_tests::guide::document;
 use dronechain_tests::process::{program, run};
 
-/// The ports that the documents name, for peers and for HTTP.
-const PORTS: [u16; 6] = [7600, 7601, 7602, 7700, 7701, 7702];
+/// The ports that the documents name: nodes' for peers and for HTTP, the controller's, the cloud server's.
+const PORTS: [u16; 8] = [7600, 7601, 7602, 7700, 7701, 7702, 7800, 7900];
 /// Below what the system gives to those who ask for any port, so that no other test takes them.
 const PORT_FIRST: u16 = 20_000;
 const PORT_LAST: u16 = 32_000;
@@ -30,7 +32,6 @@ fn on_free_ports(mut commands: String) -> String {
     let mut free = candidates.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
     for named in PORTS {
         let named = named.to_string();
-        assert!(commands.contains(&named), "port {named} is in the document");
         commands = commands.replace(&named, &free.next().expect("a free port").to_string());
     }
     commands
@@ -38,21 +39,38 @@ fn on_free_ports(mut commands: String) -> String {
 
 #[test]
 fn three_nodes_by_hand_lead_to_a_receipt_that_verifies() {
-    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../node/docs/three-nodes.md");
-    let commands = on_free_ports(commands(&std::fs::read_to_string(document).expect("the document")));
     let folder = tempfile::tempdir().expect("a folder");
+    let out = done(&on_free_ports(commands(&document("node/docs/three-nodes.md"))), folder.path());
+    assert!(out.contains("anchored at height"), "{out}");
+    let last: Vec<_> = out.lines().rev().take(5).collect();
+    assert!(last.iter().any(|line| line.starts_with("verified: evidence.txt")), "{out}");
+    assert!(last.iter().any(|line| line.contains("authority unchecked")), "{out}");
+}
+
+#[tokio::test]
+async fn a_controller_is_set_up_and_its_drone_flies() {
+    let cluster = Cluster::started(3).await;
+    let mut commands = commands(&document("client/docs/controller-guide.md"));
+    for i in [0, 1] {
+        commands = commands.replace(&format!("http://127.0.0.1:770{i}"), &format!("$node{i}"));
+    }
+    let nodes = format!("node0={} node1={}\n", cluster.url(0), cluster.url(1));
+    let out = done(&(nodes + &on_free_ports(commands)), cluster.folder.path());
+    assert!(out.contains("\"blocked\":null"), "{out}");
+    assert!(out.contains("records verify\n"), "{out}");
+}
+
+/// Runs commands in `folder`, which must succeed; what they print.
+fn done(commands: &str, folder: &Path) -> String {
     // What the document leaves running ends with its shell, however that ends.
     let script =
         format!("set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT\n{commands}");
     let programs = program("dronechain").parent().expect("a folder").to_owned();
     let path = std::env::var("PATH").expect("a path");
     let mut shell = Command::new("bash");
-    shell.args(["-c", &script]).current_dir(folder.path());
+    shell.args(["-c", &script]).current_dir(folder);
     let output = run(shell.env("PATH", format!("{}:{path}", programs.display())));
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "{out}\n{err}");
-    assert!(out.contains("anchored at height"), "{out}");
-    let last: Vec<_> = out.lines().rev().take(5).collect();
-    assert!(last.iter().any(|line| line.starts_with("verified: evidence.txt")), "{out}");
-    assert!(last.iter().any(|line| line.contains("authority unchecked")), "{out}");
+    out.into_owned()
 }

@@ -15,6 +15,7 @@ mod keygen;
 mod limits;
 mod options;
 mod output;
+mod papers;
 mod party;
 mod receipt;
 mod service;
@@ -71,6 +72,10 @@ enum Command {
     /// The cloud server.
     #[command(subcommand)]
     Cloud(service::Cloud),
+    /// Print a shell's completions.
+    Completions(papers::Completions),
+    /// Write manual pages.
+    Man(papers::Man),
 }
 
 /// Parses the arguments, runs the command, says what went wrong.
@@ -107,6 +112,11 @@ impl Command {
             Self::Headers(command) => command.run(output).await,
             Self::Controller(command) => command.run().await,
             Self::Cloud(command) => command.run().await,
+            Self::Completions(command) => {
+                command.run(output);
+                Ok(())
+            }
+            Self::Man(command) => command.run(output),
         }
     }
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
-use dronechain_node::config::{Config, Key, Log, Setting, Settings};
+use dronechain_node::config::{Config, Key, Setting, Settings};
+use dronechain_node::logging::{self, LogError, LogFilter};
 use dronechain_node::shell::{self, NodeError};
 use dronechain_node::specfile;
 use dronechain_node::store::{self, Options, Recovery};
 use serde_json::{Map, Value, json};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 use super::network::now_ms;
 use super::{Code, Failure, Output, files};
@@ -130,7 +130,7 @@ pub(super) fn run(Args { flags, recover }: &Args) -> Result<Output, Failure> {
     let config = flags.settings()?.config()?;
     // Before anything is logged: the user has this one line.
     specfile::load(&config.spec)?;
-    log(&config.log)?;
+    let log = logging::start(&config.log)?;
     files::raise_limit();
     if *recover {
         recovered(&config)?;
@@ -138,7 +138,7 @@ pub(super) fn run(Args { flags, recover }: &Args) -> Result<Output, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
         Failure::new(Code::CannotDo, &format!("no threads to run with: {error}"), "check the process limits")
     })?;
-    runtime.block_on(serve(config))?;
+    runtime.block_on(serve(config, log))?;
     Ok(Output::new("", json!({ "stopped": true })))
 }
 
@@ -170,7 +170,7 @@ fn or_unknown(number: Option<u64>) -> String {
     number.map_or_else(|| "unknown".into(), |number| number.to_string())
 }
 
-async fn serve(config: Config) -> Result<(), Failure> {
+async fn serve(config: Config, log: LogFilter) -> Result<(), Failure> {
     let shutdown = shutdown().map_err(|error| {
         Failure::new(
             Code::CannotDo,
@@ -178,7 +178,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
             "check the process limits",
         )
     })?;
-    shell::run(config, shutdown).await.map_err(|error| match error {
+    shell::run(config, log, shutdown).await.map_err(|error| match error {
         NodeError::Spec(error) => error.into(),
         NodeError::Key(error) => error.into(),
         NodeError::Store(error) => error.into(),
@@ -201,17 +201,12 @@ fn shutdown() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Logs to stderr from here on.
-fn log(log: &Log) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(&log.filter).map_err(|error| {
-        let message = format!("log filter `{}`: {error}", log.filter);
-        Failure::new(Code::Usage, &message, "e.g. info or info,dronechain_node=debug")
-    })?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    let started = if log.json {
-        lines.json().try_init()
-    } else {
-        lines.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init()
-    };
-    started.map_err(|error| Failure::new(Code::CannotDo, &error, "logging was started twice"))
+impl From<LogError> for Failure {
+    fn from(error: LogError) -> Self {
+        let code = match &error {
+            LogError::Filter { .. } => Code::Usage,
+            LogError::Twice(_) | LogError::Gone => Code::CannotDo,
+        };
+        Self::new(code, &error, "e.g. info or info,dronechain_node=debug")
+    }
 }

@@ -49,6 +49,7 @@ use crate::metrics::Metrics;
 use crate::p2p::Met;
 use crate::store::Store;
 
+pub(crate) use self::server::accept;
 pub use self::server::serve;
 pub use self::submit::Submit;
 pub use self::tip::{Health, MISSING_SHOWN_MAX, TipView};

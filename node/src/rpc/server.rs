@@ -22,7 +22,8 @@ use super::api::{Api, json_text};
 use super::error::ApiError;
 use super::events::Cut;
 use super::limits::{
-    ACCEPT_FAILURES_MAX, ACCEPT_PAUSE, BODY_BYTES_MAX, CONNECTION_AGE_MAX, GRACE, HEAD_BYTES_MAX, HEAD_WAIT,
+    ACCEPT_FAILURES_MAX, ACCEPT_PAUSE, BODY_BYTES_MAX, CONNECTION_AGE_MAX, CONNECTIONS_MAX, GRACE,
+    HEAD_BYTES_MAX, HEAD_WAIT,
 };
 use super::slots::{Slot, Slots, track};
 use super::{Rpc, calls, describe, events, jsonrpc, metrics, ready, status, submit};
@@ -35,7 +36,22 @@ use crate::explorer;
 pub async fn serve(listener: TcpListener, rpc: Rpc, shutdown: impl Future<Output = ()>) -> io::Result<()> {
     let (stop, stopped) = watch::channel(false);
     let router = router(rpc, stopped.clone());
-    let slots = Slots::default();
+    accept(listener, router, (stop, stopped), CONNECTIONS_MAX, shutdown).await
+}
+
+/// Serves `router` with at most `connections_max` connections at a time until `shutdown` resolves. The channel tells
+/// what has no end by itself that the server stops.
+///
+/// # Errors
+/// When the listener keeps failing.
+pub(crate) async fn accept(
+    listener: TcpListener,
+    router: Router,
+    (stop, stopped): (watch::Sender<bool>, watch::Receiver<bool>),
+    connections_max: usize,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let slots = Slots::of(connections_max);
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     let mut failures = 0;

@@ -13,11 +13,13 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tokio::sync::Notify;
 
-use super::limits::CONNECTIONS_MAX;
-
 /// All connections.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Slots(Arc<Mutex<Order>>);
+#[derive(Debug, Clone)]
+pub(super) struct Slots {
+    order: Arc<Mutex<Order>>,
+    /// At a time.
+    max: usize,
+}
 
 /// Connections by their last sign of life.
 #[derive(Debug, Default)]
@@ -36,10 +38,15 @@ pub(super) struct Slot {
 }
 
 impl Slots {
-    /// A place for a new connection; at [`CONNECTIONS_MAX`] another one's.
+    /// Places for at most `max` connections at a time.
+    pub(super) fn of(max: usize) -> Self {
+        Self { order: Arc::default(), max }
+    }
+
+    /// A place for a new connection; when there is none, another one's.
     pub(super) fn take(&self) -> Arc<Slot> {
         let mut order = self.lock();
-        if order.connections.len() >= CONNECTIONS_MAX {
+        if order.connections.len() >= self.max {
             order.evict();
         }
         let evicted = Arc::new(Notify::new());
@@ -54,7 +61,7 @@ impl Slots {
 
     fn lock(&self) -> MutexGuard<'_, Order> {
         // Nothing panics while it is held.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.order.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -150,8 +157,8 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_has_been_silent_longest_makes_room() {
-        let slots = Slots::default();
-        let mut taken: Vec<_> = (0..CONNECTIONS_MAX).map(|_| slots.take()).collect();
+        let slots = Slots::of(8);
+        let mut taken: Vec<_> = (0..8).map(|_| slots.take()).collect();
         taken[0].lives();
         let more = slots.take();
         assert!(is_evicted(&taken[1]).await);
@@ -162,7 +169,7 @@ mod tests {
         assert!(!is_evicted(&taken[2]).await);
         // One that is on its way out does not come back by a late sign.
         taken[1].lives();
-        assert_eq!(slots.lock().connections.len(), CONNECTIONS_MAX);
+        assert_eq!(slots.lock().connections.len(), 8);
         drop((taken, more));
         assert!(!slots.evict());
     }
