@@ -11,6 +11,7 @@
 //! | `promises` | sequence, 8 bytes, node, 32 | signed promise |
 //! | `broken` | node, 32 bytes, sequence, 8 | evidence of a broken promise |
 //! | `state` | `identity` | format (4), public key (32), chain id (32) |
+//! | `state` | `reclaimed` | 0 or 1, of no meaning |
 //! | `state` | `marks` | commit number (8), first record in no batch (8), next sequence (8, all ones if unknown) |
 //!
 //! Numbers are big-endian in keys, so that they sort, and little-endian in values.
@@ -39,6 +40,7 @@ use counter::Counter;
 const FORMAT: u32 = 1;
 const IDENTITY: &str = "identity";
 const MARKS: &str = "marks";
+const RECLAIMED: &str = "reclaimed";
 /// Bytes of the block cache: nothing is read but at a start.
 const CACHE_BYTES: u64 = 1 << 20;
 /// Bytes that wait in memory for their place in the sorted files; they are in the journal meanwhile.
@@ -194,8 +196,8 @@ impl Outbox {
             spaces: Some(spaces),
             written,
             kept: 0,
-            // Perhaps more are marked as gone than the last start gave back.
-            gone: 1,
+            // So much is more than the last start gave back.
+            gone: usize::from(written >= RECLAIM_BYTES),
             compacting,
         };
         Ok((outbox, found))
@@ -286,17 +288,24 @@ impl Outbox {
             return;
         }
         let Some(spaces) = &self.spaces else { return };
-        let records = spaces.records.clone();
+        let (records, state) = (spaces.records.clone(), spaces.state.clone());
         (self.written, self.gone) = (0, 0);
-        if is_empty {
-            self.kept = 0;
-            if let Err(error) = records.clear() {
-                tracing::warn!(%error, "the outbox's disk is not given back");
-            }
-            return;
-        }
+        // Before anything else is written.
+        let cleared = if is_empty { records.clear() } else { Ok(()) };
         let compact = move || {
-            if let Err(error) = records.major_compact() {
+            let compacted = cleared.and_then(|()| {
+                if !is_empty {
+                    // What marks records as gone is in memory as yet.
+                    records.rotate_memtable_and_wait()?;
+                    records.major_compact()?;
+                }
+                // The store removes files of earlier versions once something newer was flushed.
+                for turn in [0, 1] {
+                    state.insert(RECLAIMED, [turn])?;
+                }
+                state.rotate_memtable_and_wait()
+            });
+            if let Err(error) = compacted {
                 tracing::warn!(%error, "the outbox's disk is not given back");
             }
             records.disk_space()
