@@ -9,6 +9,7 @@ use dronechain_chain_spec::key::{PublicKey, SigningKey};
 use dronechain_chain_spec::receipt::Receipt;
 
 use crate::error::ClientError;
+use crate::events::{Cursor, Events, Interest};
 use crate::headers::Headers;
 use crate::light::LightClient;
 use crate::nodes::Nodes;
@@ -66,6 +67,14 @@ impl Client {
     pub fn producer(&self, key: SigningKey) -> ProducerBuilder {
         let outbox = self.folder.join(OUTBOX).join(PublicKey::of(&key).to_string());
         ProducerBuilder::new(self.clone(), key, outbox)
+    }
+
+    /// What happens on the chain, as the nodes tell it, behind `cursor` or from the tip on: heads, reorganisations, and
+    /// what `interest` names. An application that keeps [`Events::cursor`] misses nothing over restarts.
+    pub fn events(&self, interest: Interest, cursor: Option<Cursor>) -> Events {
+        let nodes = self.nodes.each().cloned().collect();
+        let events = Events::new(nodes, interest, cursor).expect("a client has a node");
+        events.of_network(self.chain_id)
     }
 
     /// The receipt of an anchored hash, from whichever node answers; none if it knows of no anchor. With the

@@ -60,7 +60,7 @@ pub enum HeadersError {
         source: std::io::Error,
     },
     /// Another process follows headers into this file.
-    #[error("headers file {} is in use by another process", path.display())]
+    #[error("headers file {} is in use, by another process or by a client of this one", path.display())]
     InUse {
         /// The file.
         path: PathBuf,

@@ -6,7 +6,8 @@
 //!
 //! # Five minutes
 //!
-//! With a network at hand (`scripts/run`, or `node/docs/three-nodes.md`) and the key of an admitted controller:
+//! With a network at hand (`scripts/run`, or `node/docs/three-nodes.md`) and the key of an admitted controller. Besides this
+//! crate it takes `dronechain-record` (key files, records), tokio, and `dronechain-chain-spec` for the types of the ledger.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -30,7 +31,9 @@
 //! // Record, receipt and headers: all that anyone needs, without a network.
 //! let headers = client.light().headers().read().await;
 //! let evidence = Verifier::new(headers.chain(), 3).verify(record, receipt.to_json().as_bytes())?;
-//! println!("not later than {:?}", evidence.proven.not_later_than_ms);
+//! println!("not later than {:?} ms since 1970", evidence.proven.not_later_than_ms);
+//! // The file `data/headers` is that chain; whoever has a copy verifies by `dronechain receipt verify`, or with
+//! // `HeaderChain::from_bytes`, while everything here is switched off.
 //! # Ok(()) }
 //! ```
 //!
@@ -43,7 +46,10 @@
 //! [`SendError::Unknown`] nobody knows whether the record was taken: handing over the same bytes again is safe.
 //! A [`Rejection`] is the ledger's own no. [`Error`] takes every error of the SDK in, and answers the same questions.
 //!
-//! [`Events`] is what happens on the chain, as nodes tell it; [`gather`] makes evidence of a promise that a node broke.
+//! Records that wait longer than usual are safe; [`Producer::holdup`] says why they wait: no node that knows the newest
+//! blocks, a key that no admin has admitted, an outbox that is older than the ledger.
+//!
+//! [`Client::events`] is what happens on the chain, as nodes tell it; [`gather`] makes evidence of a promise that a node broke.
 //!
 //! Below them: [`NodeClient`] is one node's HTTP interface, with every answer parsed and bounded. [`Batch`] collects
 //! record hashes; [`Anchorer`] signs and submits one transaction at a time for those who keep their own outbox, and

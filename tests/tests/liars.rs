@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::transaction::Sender;
-use dronechain_client::{Client, Holdup, NodeClient, ProducerConfig, Record};
+use dronechain_client::{Client, Event, Holdup, Interest, NodeClient, ProducerConfig, Record};
 use dronechain_tests::cluster::Cluster;
 use dronechain_tests::liar::{Change, Lie, forger, liar};
 use dronechain_tests::soak::{controller, read_ledger, record, started};
@@ -215,6 +215,22 @@ async fn node_that_does_not_know_the_newest_blocks_does_not_say_where_to_go_on()
             Some(serde_json::json!([])),
             "nothing against the key"
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_come_from_another_node_where_one_refuses_or_tells_nothing() {
+    let cluster = started().await;
+    for (status, body) in [(404, refusal("no-route", None)), (200, String::new())] {
+        let first = liar(cluster.url(0), to("GET /v1/events", status, body)).await;
+        let opened = Client::builder([first, cluster.url(1).to_owned()]).network(cluster.chain_id());
+        let client = opened.open(cluster.path(&format!("client-{status}"))).await.expect("a client");
+        let mut events = client.events(Interest::default(), None);
+        for _ in 0..2 {
+            let told = tokio::time::timeout(WAIT, events.next()).await.expect("in time").expect("an event");
+            assert!(matches!(told, Event::Head(_)), "{told:?}");
+        }
+        assert!(events.cursor().is_some());
     }
 }
 

@@ -36,7 +36,7 @@ impl Http {
     /// [`ClientError::BadUrl`] unless it is an absolute `http://` address.
     pub fn new(url: &str) -> Result<Self, ClientError> {
         let bad = |reason: String| ClientError::BadUrl { url: url.to_owned(), reason };
-        let parsed = Url::parse(url).map_err(|error| bad(error.to_string()))?;
+        let parsed = Url::parse(url).map_err(|error| bad(format!("{error}; http://HOST:PORT is wanted")))?;
         if parsed.scheme() != "http" || parsed.query().is_some() || parsed.fragment().is_some() {
             return Err(bad("http://HOST:PORT is wanted".to_owned()));
         }

@@ -33,7 +33,7 @@ pub enum OpenError {
         source: std::io::Error,
     },
     /// The folder is used by another process.
-    #[error("the outbox {} is in use by another process", path.display())]
+    #[error("the outbox {} is in use, by another process or by a client of this one", path.display())]
     InUse {
         /// The folder.
         path: PathBuf,
