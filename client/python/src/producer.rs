@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dronechain_chain_spec::promise;
-use dronechain_client::{PendingError, SendError};
+use dronechain_client::{Holdup, PendingError, SendError};
 use pyo3::prelude::*;
 use tokio::sync::{RwLock, watch};
 use tokio::time::{Instant, timeout_at};
@@ -28,6 +28,7 @@ pub(crate) struct Producer {
     sender: Hex,
     recovered: Vec<dronechain_client::Pending>,
     broken: watch::Receiver<Vec<Arc<promise::BrokenPromise>>>,
+    holdup: watch::Receiver<Option<Holdup>>,
 }
 
 struct Shared {
@@ -100,6 +101,13 @@ impl Producer {
         self.broken.borrow().iter().map(|broken| BrokenPromise(Arc::clone(broken))).collect()
     }
 
+    /// Why records wait longer than usual, in words: no node that knows the newest blocks, a key that is not admitted, an
+    /// outbox that is older than the ledger. None if nothing holds them up.
+    #[getter]
+    fn holdup(&self) -> Option<String> {
+        self.holdup.borrow().map(|holdup| holdup.to_string())
+    }
+
     /// The public key that anchors, as hex.
     #[getter]
     fn sender(&self) -> Hex {
@@ -135,8 +143,9 @@ impl Producer {
     pub(crate) fn new(mut producer: dronechain_client::Producer) -> Self {
         let (sender, recovered) = (producer.sender().into(), producer.take_recovered());
         let broken = producer.broken_promises();
+        let holdup = producer.holdup();
         let shared = Shared { producer: RwLock::new(Some(producer)), closing: watch::Sender::new(false) };
-        Self { shared: Arc::new(shared), sender, recovered, broken }
+        Self { shared: Arc::new(shared), sender, recovered, broken, holdup }
     }
 
     fn hand(&self, py: Python<'_>, records: Vec<dronechain_client::Record>) -> PyResult<Vec<Pending>> {

@@ -44,9 +44,20 @@ def test_record_becomes_a_receipt_that_verifies(
     assert receipt.hash == first.hash == pending.hash
     evidence = dronechain.Verifier(client.headers(), confirmations=3).verify(b"14:03 wind 7 m/s", receipt)
     assert evidence.sender == producer.sender
+    assert producer.holdup is None
     assert evidence.height == receipt.height
     assert promise.tip_height < receipt.height <= promise.deadline
     assert promise.txid == receipt.txid
+
+
+def test_key_that_is_not_admitted_is_told(client: dronechain.Client) -> None:
+    with contextlib.suppress(dronechain.TimedOut):
+        with client.producer(dronechain.SigningKey.generate(), linger=0.05, heartbeat=math.inf) as producer:
+            pending = producer.send(b"waits for an admin")
+            while (holdup := producer.holdup) is None or "registered" not in holdup:
+                with contextlib.suppress(dronechain.TimedOut):
+                    pending.promised(timeout=0.1)
+            producer.close(timeout=0)
 
 
 def test_records_handed_over_together_keep_their_order(open_producer: OpenProducer) -> None:
