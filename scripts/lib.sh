@@ -86,3 +86,21 @@ npm_tools() {
     fi
     printf '%s\n' "$folder"
 }
+
+# Installs what holds a node's openapi.json against its answers, unless it is, and prints the program.
+api_checker() {
+    local wanted=$ROOT/tests/clients/requirements.txt folder
+    command -v python3 >/dev/null || die "python3 is missing"
+    python3 -c 'import ensurepip, venv' 2>/dev/null || install_package python3-venv "holds the tool that checks a node's calls" >&2
+    folder=${XDG_CACHE_HOME:-$HOME/.cache}/dronechain/api-checker-$({ python3 -VV && cat "$wanted"; } | sha256sum | cut -c1-16)
+    if [ ! -e "$folder/complete" ]; then
+        say "installing schemathesis from PyPI: a node's calls are held against its description of them"
+        rm -rf "$folder"
+        mkdir -p "$(dirname "$folder")"
+        python3 -m venv "$folder"
+        "$folder/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted" >&2 ||
+            die "schemathesis could not be installed; is PyPI reachable?"
+        touch "$folder/complete"
+    fi
+    printf '%s\n' "$folder/bin/st"
+}

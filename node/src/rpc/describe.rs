@@ -85,6 +85,26 @@ fn without_null(mut schema: Value) -> Value {
     schema
 }
 
+/// Says of integers how large they may be: their Rust types do, schemas only by a name.
+fn bounded(document: &mut Value) {
+    match document {
+        Value::Array(items) => items.iter_mut().for_each(bounded),
+        Value::Object(fields) => {
+            let max = match fields.get("format").and_then(Value::as_str) {
+                Some("uint16") => Some(u16::MAX.into()),
+                Some("uint32") => Some(u32::MAX.into()),
+                Some("uint64") => Some(u64::MAX),
+                _ => None,
+            };
+            if let Some(max) = max {
+                fields.entry("maximum").or_insert_with(|| max.into());
+            }
+            fields.values_mut().for_each(bounded);
+        }
+        _ => {}
+    }
+}
+
 fn refusals(schemas: &mut Schemas) -> Value {
     let schema = schemas.answered.subschema_for::<Envelope>();
     json!({
@@ -150,12 +170,13 @@ pub(super) fn openapi(calls: &[Entry]) -> String {
                 "responses": { "200": fine, "default": refused } } }),
         );
     }
-    let document = json!({
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": { "title": TITLE, "version": env!("CARGO_PKG_VERSION") },
         "paths": paths,
         "components": { "schemas": schemas.definitions() },
     });
+    bounded(&mut document);
     document.to_string()
 }
 
@@ -182,12 +203,14 @@ pub(super) fn openrpc(calls: &[Entry]) -> Value {
             (format!("code{}", code.unsigned_abs()), json!({ "code": code, "message": about }))
         })
         .collect();
-    json!({
+    let mut document = json!({
         "openrpc": "1.3.2",
         "info": { "title": TITLE, "version": env!("CARGO_PKG_VERSION") },
         "methods": methods,
         "components": { "schemas": schemas.definitions(), "errors": errors },
-    })
+    });
+    bounded(&mut document);
+    document
 }
 
 /// A method of OpenRPC.

@@ -21,6 +21,7 @@ pub(crate) struct PageOfBatch {
     /// Index of the first; 0 unless it is said.
     from: Option<u32>,
     /// At most 1,000, which it is unless it is said.
+    #[schemars(range(max = 1_000))]
     limit: Option<u64>,
 }
 

@@ -62,6 +62,8 @@ pub const TIPS_HEADERS_MAX: usize = 20_000;
 pub const TIPS_MAX: usize = 100;
 /// Registry entries in one answer.
 pub const ENTRIES_MAX: u32 = 1_000;
+/// Characters of a name that is searched for: the digits of a hash.
+pub const NAME_CHARS_MAX: u64 = 64;
 /// Leaves in one page of a batch.
 pub const LEAVES_PAGE_MAX: u64 = 1_000;
 

@@ -12,6 +12,8 @@ use super::anchors::candidates;
 use super::api::Api;
 use super::call::{Answer, Call, Rest};
 use super::error::ApiError;
+use super::limits::NAME_CHARS_MAX;
+use super::params::at_most;
 use crate::core::view::View as _;
 
 /// `search.find`
@@ -58,6 +60,7 @@ impl Call for Search {
     type Answer = Found;
 
     async fn call(api: Arc<Api>, Wanted { q }: Wanted) -> Result<Found, ApiError> {
+        at_most("characters of q", q.chars().count() as u64, NAME_CHARS_MAX)?;
         api.run(move |api| find(api, q.trim()).map(|found| Found { found })).await
     }
 }
