@@ -189,6 +189,8 @@ async fn flight_survives_the_loss_of_a_node_and_verifies_after_all_nodes_are_sto
     let mut cluster = Cluster::started(3).await;
     let fleet = Fleet::start(&cluster).await;
     let drone = fleet.enrol(60);
+    // The others know of the drone too.
+    cluster.one_tip().await;
     let mut replay = fleet.replay(60, "simulated");
     let flying = tokio::task::spawn_blocking(move || run(&mut replay));
     // The controller's first node goes in the middle of it.
