@@ -79,7 +79,8 @@ impl Error {
     /// Whether the ledger refuses it for good.
     pub fn is_rejected(&self) -> bool {
         match self {
-            Self::Send(SendError::Rejected(_)) | Self::Pending(PendingError::Rejected(_)) => true,
+            Self::Send(SendError::Rejected(_))
+            | Self::Pending(PendingError::Rejected(_) | PendingError::Unfit) => true,
             Self::Wait(WaitError::Refused { .. }) => true,
             other => other.client().is_some_and(|error| {
                 matches!(error, ClientError::Refused { rule: Some(_), .. }) && !error.is_retryable()
@@ -117,12 +118,13 @@ mod tests {
     fn unknown_rejected_and_retryable_are_told_apart() {
         let unreachable = || ClientError::Unreachable { url: String::new(), reason: String::new() };
         let rejection = Rejection { sequence: 1, source: refused(422, Some("T5")) };
-        let cases: [(Error, [bool; 3]); 8] = [
+        let cases: [(Error, [bool; 3]); 9] = [
             (SendError::Unknown.into(), [true, true, false]),
             (SendError::Closed.into(), [false, false, false]),
             (SendError::Rejected(rejection.clone()).into(), [false, false, true]),
             (PendingError::Rejected(rejection.into()).into(), [false, false, true]),
-            (PendingError::Stopped.into(), [true, false, false]),
+            (PendingError::Unfit.into(), [false, false, true]),
+            (PendingError::Stopped.into(), [false, false, false]),
             (unreachable().into(), [true, false, false]),
             (refused(503, None).into(), [true, false, false]),
             (OpenError::Node(refused(422, Some("T5"))).into(), [false, false, true]),
