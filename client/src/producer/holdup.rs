@@ -6,7 +6,8 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Holdup {
-    /// No node says anything that can be relied on: out of reach, still catching up, or without new blocks.
+    /// No node says anything that can be relied on: out of reach, still catching up, or without new blocks by the own
+    /// clock, which may be what is wrong.
     NoNode,
     /// The key is not registered on the ledger: an admin admits it.
     NotAdmitted,
@@ -19,7 +20,7 @@ pub enum Holdup {
 impl fmt::Display for Holdup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoNode => "no node is there that knows the newest blocks",
+            Self::NoNode => "no node is there that knows new blocks, by the own clock",
             Self::NotAdmitted => "the key is not registered; an admin admits it",
             Self::Foreign => "transactions of this key wait that the outbox does not know",
             Self::Recalling => "nodes are asked which records are anchored already",

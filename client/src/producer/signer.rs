@@ -16,7 +16,6 @@ use super::lot::{Found, Lot};
 use super::place;
 use super::recall::Recall;
 use super::writer::{Command, Cut};
-use crate::error::ClientError;
 use crate::limits::{FOREIGN_ROUNDS_MAX, ROUNDS_MAX, SEQUENCES_AHEAD_MAX};
 use crate::pause::Pause;
 
@@ -220,18 +219,21 @@ impl Signer {
         let (sender, headers) = (Sender::Key(self.recall.sender), &self.recall.headers);
         let mut view = Sequences { shown: None, most: 0, is_ahead: false };
         for node in self.recall.nodes.of_this_network().await {
-            let asked = async {
-                let is_current = place::is_current(&node, headers).await?;
-                Ok((is_current, node.next_sequence(sender).await?))
-            };
-            let sequences = match asked.await {
-                Ok((true, sequences)) => sequences,
-                Ok((false, _)) => {
+            match place::is_current(&node, headers).await {
+                Ok(true) => {}
+                Ok(false) => {
                     tracing::debug!(node = node.url(), "does not know the newest blocks");
                     continue;
                 }
+                Err(error) => {
+                    tracing::debug!(node = node.url(), %error, "does not say where it stands");
+                    continue;
+                }
+            }
+            let sequences = match node.next_sequence(sender).await {
+                Ok(sequences) => sequences,
                 // A key that no block has registered has sent nothing.
-                Err(error) if is_unknown(&error) => {
+                Err(error) if error.is_refusal("unknown") => {
                     view.shown = view.shown.max(Some(0));
                     continue;
                 }
@@ -265,10 +267,6 @@ struct Sequences {
     most: u64,
     /// Whether a node claims a next one that it does not show.
     is_ahead: bool,
-}
-
-fn is_unknown(error: &ClientError) -> bool {
-    error.is_refusal("unknown")
 }
 
 /// By the ledger's rules; nodes and devices anchor nothing.
