@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use dronechain_chain_spec::hash::Hash256;
 use tokio::sync::{Mutex, RwLock, broadcast, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use crate::error::ClientError;
 use crate::headers::{Headers, HeadersError, Moved, sync};
-use crate::limits::{CHAIN_EVENTS_MAX, LOOKS_MAX, POLL_PAUSE, POLL_WAIT, SURVEY_EVERY, SYNC_TIMEOUT};
+use crate::limits::{CHAIN_EVENTS_MAX, LOOKS_MAX, POLL_PAUSE, POLL_WAIT, SURVEY_EVERY};
 use crate::node::NodeClient;
 use crate::nodes::Nodes;
 use crate::pause::Pause;
@@ -196,7 +196,7 @@ impl LightClient {
     pub async fn survey(&self) -> Result<Vec<(String, NodeStanding)>, HeadersError> {
         for node in self.nodes.each() {
             let mut moved = Moved::default();
-            let taken = take_over(&self.headers, node, &mut moved).await;
+            let taken = sync(&self.headers, node, &mut moved).await;
             self.telling.tell(&self.headers, moved).await;
             if let Err(error @ HeadersError::Io { .. }) = taken {
                 return Err(error);
@@ -301,38 +301,24 @@ async fn follow(headers: &RwLock<Headers>, node: &NodeClient, moved: &mut Moved)
         }
         return Ok(());
     }
-    take_over(headers, node, moved).await?;
+    sync(headers, node, moved).await?;
     // It would tell of the same tip again at once.
     let is_own = headers.read().await.chain().height_of(&tip.hash).is_some();
     if is_own { Ok(()) } else { Err(HeadersError::Weaker { node: node.url().to_owned(), tip: tip.hash }) }
-}
-
-/// Takes over what `node` has more of, in bounded time.
-async fn take_over(
-    headers: &RwLock<Headers>,
-    node: &NodeClient,
-    moved: &mut Moved,
-) -> Result<(), HeadersError> {
-    match timeout(SYNC_TIMEOUT, sync(headers, node, moved)).await {
-        Ok(synced) => synced,
-        // A long chain takes several times.
-        Err(_elapsed) if !moved.is_nothing() => Ok(()),
-        Err(_elapsed) => Err(ClientError::Timeout { url: node.url().to_owned() }.into()),
-    }
 }
 
 /// Takes over what `node` has more of, and compares it.
 async fn look_at(headers: &RwLock<Headers>, node: &NodeClient) -> (Moved, NodeStanding) {
     let mut moved = Moved::default();
     for _ in 1..LOOKS_MAX {
-        let synced = take_over(headers, node, &mut moved).await;
+        let synced = sync(headers, node, &mut moved).await;
         match standing(headers, node, synced).await {
             // It may have moved on since it was asked for headers.
             NodeStanding::Unshown { .. } => {}
             standing => return (moved, standing),
         }
     }
-    let synced = take_over(headers, node, &mut moved).await;
+    let synced = sync(headers, node, &mut moved).await;
     let standing = standing(headers, node, synced).await;
     (moved, standing)
 }

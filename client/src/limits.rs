@@ -71,7 +71,7 @@ pub const JUDGING_MAX: usize = 4;
 pub const SURVEY_EVERY: Duration = Duration::from_secs(10);
 /// Times that a node is asked for the headers of a tip that it claims, which may be newer than those it gave.
 pub const LOOKS_MAX: u32 = 3;
-/// For one node's new headers.
+/// For one answer with a node's headers.
 pub const SYNC_TIMEOUT: Duration = Duration::from_secs(10);
 /// Events of the header chain that wait for a slow listener.
 pub const CHAIN_EVENTS_MAX: usize = 1_024;

@@ -7,10 +7,11 @@ use dronechain_chain_spec::chain::HeaderChain;
 use dronechain_chain_spec::link::{CheckedLink, Link};
 use dronechain_chain_spec::spec::Network;
 use tokio::sync::RwLock;
+use tokio::time::timeout;
 
 use super::{Headers, HeadersError, now_ms};
 use crate::error::ClientError;
-use crate::limits::{HEADERS_PER_REQUEST, SYNC_ROUNDS_MAX};
+use crate::limits::{HEADERS_PER_REQUEST, SYNC_ROUNDS_MAX, SYNC_TIMEOUT};
 use crate::node::NodeClient;
 
 /// How the own chain moved.
@@ -46,7 +47,7 @@ pub(crate) async fn sync<H: BorrowMut<Headers>>(
             let chain = chain_of(&*headers);
             (chain.tip(), chain.height(), chain.network().clone())
         };
-        let links = node.headers(height + 1, HEADERS_PER_REQUEST).await?;
+        let links = links_of(node, height + 1).await?;
         if links.first().is_some_and(|link| link.header.header.parent == tip) {
             let (links, bad) = check_all(&network, node, height, links);
             let mut headers = headers.write().await;
@@ -90,7 +91,7 @@ async fn heavier_branch<H: BorrowMut<Headers>>(
             let chain = chain_of(&*headers);
             chain.height().saturating_sub(back).max(chain.base())
         };
-        let links = node.headers(base + 1, HEADERS_PER_REQUEST).await?;
+        let links = links_of(node, base + 1).await?;
         let parent = links.first().map(|link| link.header.header.parent);
         let headers = headers.read().await;
         let chain = chain_of(&*headers);
@@ -116,7 +117,7 @@ async fn heavier_branch<H: BorrowMut<Headers>>(
         let (checked, bad) = check_all(&branch.network().clone(), node, branch.height(), links);
         push_all(&mut branch, node, checked)?;
         bad.map_or(Ok(()), Err)?;
-        links = node.headers(branch.height() + 1, HEADERS_PER_REQUEST).await?;
+        links = links_of(node, branch.height() + 1).await?;
         // Another reorganisation at the node ends the branch here; the next sync goes on.
         if links.first().is_none_or(|link| link.header.header.parent != branch.tip()) {
             break;
@@ -124,6 +125,12 @@ async fn heavier_branch<H: BorrowMut<Headers>>(
     }
     let is_heavier = branch.work() > chain_of(&*headers.read().await).work();
     Ok(is_heavier.then_some(branch))
+}
+
+/// Links from height `from` on. Each answer has its time; how many there are is the chain's affair.
+async fn links_of(node: &NodeClient, from: u64) -> Result<Vec<Link>, ClientError> {
+    let asked = timeout(SYNC_TIMEOUT, node.headers(from, HEADERS_PER_REQUEST)).await;
+    asked.unwrap_or_else(|_elapsed| Err(ClientError::Timeout { url: node.url().to_owned() }))
 }
 
 /// What of links needs no chain: those before the first bad one, and what is wrong with it.
