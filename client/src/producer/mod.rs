@@ -18,6 +18,7 @@ mod pending;
 mod place;
 mod recall;
 mod record;
+mod room;
 mod signer;
 mod writer;
 
@@ -48,8 +49,9 @@ use lot::{Lot, Place, Standing};
 use outbox::{Outbox, Owner};
 use pending::Sight;
 use recall::Recall;
+use room::Room;
 use signer::Signer;
-use writer::{COMMANDS_MAX, Command, Ends, Handed, Room, Writer, wake};
+use writer::{COMMANDS_MAX, Command, Ends, Handed, Writer, wake};
 
 /// What a producer is opened with.
 pub struct ProducerBuilder {

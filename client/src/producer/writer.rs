@@ -2,8 +2,7 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use dronechain_chain_spec::hash::Hash256;
@@ -11,7 +10,7 @@ use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::promise::{BrokenPromise, SignedPromise};
 use dronechain_chain_spec::transaction::{Anchor, AnchorKind, Transaction};
 use foldhash::fast::RandomState;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::config::ProducerConfig;
@@ -19,6 +18,7 @@ use super::error::OutboxError;
 use super::lot::{Found, Lot, Place, Standing};
 use super::outbox::{Batched, Changes, Contents, Outbox};
 use super::record::{Leaf, Record};
+use super::room::Room;
 use crate::limits::DISK_PAUSE;
 use crate::pause::Pause;
 
@@ -131,48 +131,6 @@ pub(super) struct Writer {
     lots: BTreeMap<u64, (Arc<Lot>, usize)>,
     /// Evidence, told on once it is stored.
     broken: watch::Sender<Vec<Arc<BrokenPromise>>>,
-}
-
-/// What may still be handed over.
-#[derive(Debug)]
-pub(super) struct Room {
-    pub(super) records: Semaphore,
-    pub(super) bytes: Semaphore,
-    /// Both when nothing is there.
-    pub(super) records_max: usize,
-    pub(super) bytes_max: usize,
-    /// What a start found beyond the room that there is: it is owed.
-    owed: Mutex<(usize, usize)>,
-    disk_full: AtomicBool,
-}
-
-impl Room {
-    pub(super) fn new(config: &ProducerConfig) -> Self {
-        let (records_max, bytes_max) = (config.buffer_records, config.buffer_bytes);
-        let (records, bytes) = (Semaphore::new(records_max), Semaphore::new(bytes_max));
-        let (owed, disk_full) = (Mutex::default(), AtomicBool::new(false));
-        Self { records, bytes, records_max, bytes_max, owed, disk_full }
-    }
-
-    /// Whether records wait for room on the disk.
-    pub(super) fn is_disk_full(&self) -> bool {
-        self.disk_full.load(Ordering::Relaxed)
-    }
-
-    fn give_back(&self, records: usize, bytes: usize) {
-        let mut owed = self.owed.lock().unwrap_or_else(PoisonError::into_inner);
-        let paid = (owed.0.min(records), owed.1.min(bytes));
-        *owed = (owed.0 - paid.0, owed.1 - paid.1);
-        self.records.add_permits(records - paid.0);
-        self.bytes.add_permits(bytes - paid.1);
-    }
-
-    /// Takes what a start found: there may be more than a smaller buffer now holds.
-    fn take(&self, records: usize, bytes: usize) {
-        let mut owed = self.owed.lock().unwrap_or_else(PoisonError::into_inner);
-        owed.0 += records - self.records.forget_permits(records);
-        owed.1 += bytes - self.bytes.forget_permits(bytes);
-    }
 }
 
 /// Where the thread's results go.
@@ -322,7 +280,7 @@ impl Writer {
             self.gather(pass, command);
         }
         let is_full = !self.held.is_empty();
-        if self.room.disk_full.swap(is_full, Ordering::Relaxed) != is_full {
+        if self.room.set_disk_full(is_full) {
             tracing::warn!(is_full, "room on the outbox's disk");
         }
     }
