@@ -143,7 +143,7 @@ pub(super) struct Outbox {
     /// Groups that were delivered since then.
     gone: usize,
     /// Gives them back beside the writing.
-    compacting: Option<JoinHandle<u64>>,
+    compacting: Option<JoinHandle<Option<u64>>>,
 }
 
 /// Whose outbox is opened.
@@ -281,7 +281,11 @@ impl Outbox {
     pub(super) fn reclaim(&mut self, is_empty: bool, is_full: bool) {
         if self.compacting.as_ref().is_some_and(JoinHandle::is_finished) {
             let done = self.compacting.take().map(JoinHandle::join);
-            self.kept = done.and_then(Result::ok).unwrap_or(0);
+            match done.and_then(Result::ok).flatten() {
+                Some(kept) => self.kept = kept,
+                // There is as much to give back as before.
+                None => self.gone += 1,
+            }
         }
         let is_due = self.written >= RECLAIM_BYTES.max(self.kept) || is_full;
         if !is_due || self.gone == 0 || self.compacting.is_some() {
@@ -307,8 +311,9 @@ impl Outbox {
             });
             if let Err(error) = compacted {
                 tracing::warn!(%error, "the outbox's disk is not given back");
+                return None;
             }
-            records.disk_space()
+            Some(records.disk_space())
         };
         // Without a thread there is another time.
         self.compacting = std::thread::Builder::new().name("outbox-compaction".into()).spawn(compact).ok();
