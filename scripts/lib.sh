@@ -52,6 +52,31 @@ install_build_tools() {
     fi
 }
 
+# The commit of the version before, from which networks are upgraded to this one.
+EARLIER=f0340f2d8cae1b1dfef5c79a31ae7b57eaac94cb
+
+# Prints where the node of that version is, once it is built.
+earlier_program() { printf '%s\n' "$CARGO_TARGET_DIR/earlier/$EARLIER/dronechain-node"; }
+
+# Builds it, unless it is there: with the same dependencies, so that only its own crates compile. To be called before
+# build, which puts this version's programs back in place.
+build_earlier() {
+    local program source
+    program=$(earlier_program)
+    source=$(dirname "$program")/source
+    if [ -e "$program" ]; then return; fi
+    git -C "$ROOT" cat-file -e "$EARLIER^{commit}" 2>/dev/null || die "git does not have commit $EARLIER"
+    say "building the node of the version before: this one is to follow it without a break"
+    rm -rf "$source"
+    mkdir -p "$source"
+    git -C "$ROOT" archive "$EARLIER" | tar -x -C "$source" || return
+    # With an example, so that features are those of the whole workspace.
+    (cd "$source" && cargo build --release --locked --workspace --bin dronechain-node --example verify_offline) >&2 || return
+    cp "$BIN/dronechain-node" "$program.$$"
+    mv "$program.$$" "$program"
+    rm -rf "$source"
+}
+
 # Everything is built with one profile and one set of features, so that RocksDB compiles once:
 # always the whole workspace, never a single package.
 build() {

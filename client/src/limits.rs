@@ -51,8 +51,8 @@ pub const LAG_MAX: u64 = 3;
 pub const OLD_BLOCKS: u64 = 12;
 /// The least of that.
 pub const OLD_MIN: Duration = Duration::from_secs(60);
-/// Bytes of records written to an outbox after which it gives back what delivered ones took.
-pub const RECLAIM_BYTES: u64 = 256 << 20;
+/// Bytes of records that an outbox keeps, and gives back to the disk, together.
+pub const SEGMENT_BYTES: u64 = 64 << 20;
 /// Pause before records that wait for room on the disk are tried again.
 pub const DISK_PAUSE: Duration = Duration::from_secs(1);
 /// Longest time that a batch waits for more records.

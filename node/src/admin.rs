@@ -1,7 +1,7 @@
 //! Calls for whoever runs the node: on loopback alone, apart from clients' port, for those who can read the cookie.
 //!
 //! The file [`FILE_NAME`] in the data folder, made at each start and readable by its owner alone, has the address and
-//! the cookie. What can be asked: the log's filter, and to change it.
+//! the cookie. What can be asked: the log's filter, to change it, and a snapshot of the ledger.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -14,7 +14,7 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use dronechain_chain_spec::hash::sha256;
 use serde::{Deserialize, Serialize};
@@ -24,11 +24,14 @@ use tokio::sync::watch;
 
 use crate::logging::{LogError, LogFilter};
 use crate::rpc;
+use crate::store::{CareError, Store, StoreError};
 
 /// The file with address and cookie, in the data folder.
 pub const FILE_NAME: &str = "admin.json";
 /// The path of the log's filter.
 pub const LOG_PATH: &str = "/v1/admin/log";
+/// The path of the ledger's snapshot.
+pub const SNAPSHOT_PATH: &str = "/v1/admin/snapshot";
 /// Connections at a time.
 const CONNECTIONS_MAX: usize = 16;
 /// Bytes of a cookie.
@@ -57,6 +60,14 @@ pub struct LogBody {
     pub filter: String,
 }
 
+/// Where the ledger's snapshot is.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SnapshotBody {
+    /// A folder that is a ledger's, for whoever asked to read and to remove.
+    pub ledger: PathBuf,
+}
+
 /// The calls of a running node; its file goes with it.
 #[derive(Debug)]
 pub struct Admin {
@@ -69,6 +80,7 @@ pub struct Admin {
 struct Calls {
     cookie: Arc<str>,
     log: LogFilter,
+    store: Arc<Store>,
 }
 
 impl Admin {
@@ -91,11 +103,17 @@ impl Admin {
     ///
     /// # Errors
     /// When the listener keeps failing.
-    pub async fn serve(self, log: LogFilter, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+    pub async fn serve(
+        self,
+        log: LogFilter,
+        store: Arc<Store>,
+        shutdown: impl Future<Output = ()>,
+    ) -> io::Result<()> {
         let Self { file, listener, cookie } = self;
-        let calls = Calls { cookie, log };
+        let calls = Calls { cookie, log, store };
         let router = Router::new()
             .route(LOG_PATH, get(tell_log).put(set_log))
+            .route(SNAPSHOT_PATH, post(snapshot))
             .layer(from_fn_with_state(calls.clone(), with_cookie))
             .with_state(calls);
         let served = rpc::accept(listener, router, watch::channel(false), CONNECTIONS_MAX, shutdown).await;
@@ -130,6 +148,21 @@ async fn set_log(State(calls): State<Calls>, Json(LogBody { filter }): Json<LogB
         tracing::info!(filter, "the log's filter was changed");
     }
     told(set)
+}
+
+async fn snapshot(State(calls): State<Calls>) -> Response {
+    let made = tokio::task::spawn_blocking(move || calls.store.snapshot()).await;
+    match made {
+        Ok(Ok(ledger)) => {
+            tracing::info!(ledger = %ledger.display(), "a snapshot of the ledger was made");
+            Json(SnapshotBody { ledger }).into_response()
+        }
+        Ok(Err(CareError::Store(StoreError::InUse { .. }))) => {
+            refused(StatusCode::CONFLICT, "in-use", "the snapshot before is being read")
+        }
+        Ok(Err(error)) => refused(StatusCode::INTERNAL_SERVER_ERROR, "internal", &error.to_string()),
+        Err(error) => refused(StatusCode::INTERNAL_SERVER_ERROR, "internal", &error.to_string()),
+    }
 }
 
 fn told(filter: Result<String, LogError>) -> Response {

@@ -4,6 +4,7 @@
 //! line with a hint. Exit codes: 0 fine, 1 the answer is no, 2 usage, 3 could not be done.
 
 mod db;
+mod door;
 mod files;
 mod init;
 mod log;

@@ -31,7 +31,7 @@ use self::progress::Progress;
 use self::room::{Admitted, Room};
 use crate::admin::{self, Admin};
 use crate::config::Config;
-use crate::core::event::{Action, Event, SubmitError, Submitted, Template, Ticket};
+use crate::core::event::{Action, Event, FoundBlock, MiningError, SubmitError, Submitted, Template, Ticket};
 use crate::core::view::{Rival, View, ViewError};
 use crate::core::{Core, Start};
 use crate::failpoint::{self, Failpoint};
@@ -40,7 +40,7 @@ use crate::logging::LogFilter;
 use crate::metrics::Metrics;
 use crate::miner::{self, MinerError};
 use crate::p2p::{self, Command, NodeKeys, P2p, P2pError};
-use crate::rpc::{self, Health, MISSING_SHOWN_MAX, Rpc, Submit, TipView};
+use crate::rpc::{self, Health, MISSING_SHOWN_MAX, MinerAsks, Rpc, Submit, TipView};
 use crate::specfile::{self, SpecFileError};
 use crate::store::{self, Options, Store, StoreError};
 
@@ -48,6 +48,8 @@ use crate::store::{self, Options, Store, StoreError};
 const EVENTS_MAX: usize = 1_024;
 /// Submissions waiting for the core.
 const SUBMITS_MAX: usize = 1_024;
+/// Questions of miners elsewhere waiting for the core: each may cost the work of a selection.
+const MINER_ASKS_MAX: usize = 16;
 /// Events and submissions handled before one commit.
 const GROUP_MAX: usize = 256;
 /// How often the core hears that time passes.
@@ -130,6 +132,7 @@ pub async fn run(
 
     let (events_in, events) = mpsc::channel(EVENTS_MAX);
     let (submit_in, submits) = mpsc::channel(SUBMITS_MAX);
+    let (miner_asks_in, miner_asks) = mpsc::channel(MINER_ASKS_MAX);
     let (templates_in, templates) = watch::channel(None);
     let mines = config.mining.share > 0.0;
     let start = Start {
@@ -180,6 +183,7 @@ pub async fn run(
         key: key.clone(),
         tip,
         submit: submit_in,
+        miner_asks: miner_asks_in,
         peers: peers.connected_counter(),
         metrics: Arc::clone(&metrics),
         met: peers.met(),
@@ -191,7 +195,7 @@ pub async fn run(
         let _ = stopped.await;
     }));
     let (stop_admin, admin_stopped) = oneshot::channel::<()>();
-    let admin = tokio::spawn(admin.serve(log, async {
+    let admin = tokio::spawn(admin.serve(log, Arc::clone(&store), async {
         // As above.
         let _ = admin_stopped.await;
     }));
@@ -214,6 +218,8 @@ pub async fn run(
         tip: tip_in,
         allowed: allowed_in,
         replies: BTreeMap::new(),
+        templates_wanted: BTreeMap::new(),
+        finds: BTreeMap::new(),
         tickets: 0,
         progress: Progress::default(),
         metrics,
@@ -221,7 +227,7 @@ pub async fn run(
         announcer: Announcer::new(mines.then(|| key.clone()), network.chain_id),
         own: node,
     };
-    let outcome = shell.serve(events, submits, shutdown).await;
+    let outcome = shell.serve(events, submits, miner_asks, shutdown).await;
     if let Err(error) = &outcome {
         error!(%error, "the node stops");
     }
@@ -253,6 +259,7 @@ async fn open_store(
     let (path, spec) = (config.ledger(), spec.clone());
     let opened = tokio::task::spawn_blocking(move || Store::open(&path, &spec, &Options::default())).await;
     let (store, loaded) = opened.map_err(|_| NodeError::Ended("opening the store"))??;
+    store.forget_snapshot();
     Ok((Arc::new(store), loaded))
 }
 
@@ -321,6 +328,8 @@ struct Shell {
     tip: watch::Sender<Arc<TipView>>,
     allowed: watch::Sender<Arc<NodeKeys>>,
     replies: BTreeMap<Ticket, oneshot::Sender<Result<Submitted, SubmitError>>>,
+    templates_wanted: BTreeMap<Ticket, oneshot::Sender<Result<Template, MiningError>>>,
+    finds: BTreeMap<Ticket, oneshot::Sender<Result<FoundBlock, MiningError>>>,
     tickets: u64,
     progress: Progress,
     metrics: Arc<Metrics>,
@@ -336,6 +345,7 @@ impl Shell {
         &mut self,
         mut events: mpsc::Receiver<Event>,
         mut submits: mpsc::Receiver<Submit>,
+        mut miner_asks: mpsc::Receiver<MinerAsks>,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), NodeError> {
         let mut ticks = tokio::time::interval(TICK);
@@ -347,6 +357,7 @@ impl Shell {
                 _ = ticks.tick() => self.feed(Event::Tick).await?,
                 event = events.recv() => self.feed(event.ok_or(NodeError::Ended("peer-to-peer"))?).await?,
                 submit = submits.recv() => self.submit(submit.ok_or(NodeError::Ended("HTTP"))?).await?,
+                asks = miner_asks.recv() => self.miner_asks(asks.ok_or(NodeError::Ended("HTTP"))?).await?,
             }
             for _ in 1..GROUP_MAX {
                 if let Ok(event) = events.try_recv() {
@@ -365,10 +376,29 @@ impl Shell {
 
     async fn submit(&mut self, submit: Submit) -> Result<(), NodeError> {
         let Submit { transaction, body, reply } = submit;
-        self.tickets += 1;
-        let ticket = Ticket(self.tickets);
+        let ticket = self.ticket();
         self.replies.insert(ticket, reply);
         self.feed(Event::Submitted { ticket, transaction, body }).await
+    }
+
+    async fn miner_asks(&mut self, asks: MinerAsks) -> Result<(), NodeError> {
+        let ticket = self.ticket();
+        let event = match asks {
+            MinerAsks::Template { miner, reply } => {
+                self.templates_wanted.insert(ticket, reply);
+                Event::TemplateWanted { ticket, miner }
+            }
+            MinerAsks::Block { header, reply } => {
+                self.finds.insert(ticket, reply);
+                Event::FoundElsewhere { ticket, header: *header }
+            }
+        };
+        self.feed(event).await
+    }
+
+    fn ticket(&mut self) -> Ticket {
+        self.tickets += 1;
+        Ticket(self.tickets)
     }
 
     /// Announces this node, if that is due; nobody waits for the answer.
@@ -379,8 +409,8 @@ impl Shell {
         let Some(transaction) = self.announcer.due(self.core.registry()) else {
             return Ok(());
         };
-        self.tickets += 1;
-        self.feed(Event::Submitted { ticket: Ticket(self.tickets), transaction, body: None }).await
+        let ticket = self.ticket();
+        self.feed(Event::Submitted { ticket, transaction, body: None }).await
     }
 
     async fn feed(&mut self, event: Event) -> Result<(), NodeError> {
@@ -426,6 +456,18 @@ impl Shell {
             Action::Answer { ticket, result } => {
                 if let Some(reply) = self.replies.remove(&ticket) {
                     // The asker may be gone.
+                    let _ = reply.send(result);
+                }
+                return Ok(());
+            }
+            Action::GiveTemplate { ticket, result } => {
+                if let Some(reply) = self.templates_wanted.remove(&ticket) {
+                    let _ = reply.send(result);
+                }
+                return Ok(());
+            }
+            Action::JudgeFound { ticket, result } => {
+                if let Some(reply) = self.finds.remove(&ticket) {
                     let _ = reply.send(result);
                 }
                 return Ok(());

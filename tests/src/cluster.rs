@@ -39,12 +39,14 @@ pub struct Place {
     pub listen: String,
     /// Where its HTTP port is.
     pub http: String,
+    /// Another program than this version's.
+    pub program: Option<PathBuf>,
 }
 
 impl Default for Place {
     fn default() -> Self {
         let (listen, http) = ("/ip4/127.0.0.1/tcp/0".into(), "127.0.0.1:0".into());
-        Self { runner: Vec::new(), environment: Vec::new(), listen, http }
+        Self { runner: Vec::new(), environment: Vec::new(), listen, http, program: None }
     }
 }
 
@@ -108,7 +110,7 @@ impl Cluster {
         }
         let data = self.path(&format!("node{i}"));
         let place = self.places.get(&i).cloned().unwrap_or_default();
-        let node = program("dronechain-node").into_os_string();
+        let node = place.program.unwrap_or_else(|| program("dronechain-node")).into_os_string();
         let mut words = place.runner.iter().map(Into::into).chain([node]);
         let mut command = Command::new(words.next().expect("the node's own at least"));
         command.args(words).envs(place.environment);

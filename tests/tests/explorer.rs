@@ -12,7 +12,7 @@ use dronechain_chain_spec::transaction::{Action, Sender, Transaction, Transactio
 use dronechain_tests::anchored::fetch;
 use dronechain_tests::browser::Browser;
 use dronechain_tests::cluster::Cluster;
-use dronechain_tests::explored::{Explored, explored, record};
+use dronechain_tests::explored::{Explored, explored, record, submit};
 use dronechain_tests::hostile::Forge;
 use dronechain_tests::process::run;
 use dronechain_tests::wait::until;
@@ -150,6 +150,12 @@ async fn every_page_is_whole_without_a_script_and_every_link_leads_somewhere() {
         plain(&format!("{base}/peers")).await.text.contains(&format!("/key/{peer}")),
         "peers are told by key"
     );
+    until("a peer's tip, which is a block here too", async || {
+        let peers = network.cluster.get(0, "/v1/peers").await?;
+        let hash = peers["peers"][0]["tip"]["hash"].as_str()?.to_owned();
+        network.cluster.get(0, &format!("/v1/header/{hash}")).await
+    })
+    .await;
     // Programs are refused as before.
     let refusal = reqwest::get(format!("{base}/nowhere")).await.expect("an answer");
     assert_eq!(refusal.json::<Value>().await.expect("JSON")["error"]["name"], "no-route");
@@ -226,6 +232,23 @@ async fn bad_receipt_is_refused_with_the_step_that_fails() {
     assert_eq!(page.status, 400);
     let page = checked(base, &"x".repeat(600_000), "").await;
     assert_eq!(page.status, 413);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn receipt_of_a_sender_that_was_revoked_from_before_is_told_as_suspect() {
+    let network = explored().await;
+    let page = format!("{}/receipt/{}", network.cluster.url(0), network.leaves[0]);
+    assert!(!plain(&page).await.text.contains("sender is suspect"));
+    let action = Action::Revoke { key: network.controller, suspect_since: 1 };
+    let body = TransactionBody { sender: Sender::Admins, sequence: 2, action };
+    let revocation = body.signed(&[&network.cluster.admin], &network.cluster.chain_id());
+    submit(&network.cluster, revocation, None).await;
+    let told = until("the revocation", async || {
+        let page = plain(&page).await.text;
+        page.contains("its sender is suspect").then_some(page)
+    })
+    .await;
+    assert!(told.contains("from before this anchor on what it signed is in doubt"), "{told}");
 }
 
 /// A node without peers on a chain that has only its genesis block.
@@ -362,6 +385,14 @@ async fn browser_recomputes_a_receipt_and_finds_what_is_wrong_with_another() {
     browser.open(&format!("{base}/")).await;
     browser.find("[data-file=search] input").await.expect("a way to choose a file").choose(&file).await;
     let receipt = format!("{base}/receipt/{}", network.leaves[2]);
+    until("the receipt's page", async || (browser.address().await == receipt).then_some(())).await;
+    browser.shows("#verdict", "This receipt holds").await;
+    // The same by dropping it anywhere on a page.
+    browser.open(&format!("{base}/peers")).await;
+    let drop = "const data = new DataTransfer();
+        data.items.add(new File([new Uint8Array(100).fill(2)], 'record'));
+        document.body.dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }));";
+    browser.run(drop, &[]).await;
     until("the receipt's page", async || (browser.address().await == receipt).then_some(())).await;
     browser.shows("#verdict", "This receipt holds").await;
     let told = browser.shows("#recomputed", "This browser recomputed all").await;

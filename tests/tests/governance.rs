@@ -102,5 +102,31 @@ async fn successor_of_a_controller_anchors_and_the_old_key_does_not() {
     let sent = run_json(&mut submit(&new));
     assert!(sent["height"].as_u64().is_some(), "{sent}");
     let entry = cluster.get(0, &format!("/v1/registry/{new_key}")).await.expect("an answer");
-    assert_eq!((&entry["entry"]["role"], &entry["entry"]["owner"]), (&"controller".into(), &old_key.into()));
+    assert_eq!(
+        (&entry["entry"]["role"], &entry["entry"]["owner"]),
+        (&"controller".into(), &old_key.as_str().into())
+    );
+    // A key is admitted once, ever: that it is recorded again without effect is a no.
+    let mut again = dronechain(&["--json", "admin", "admit", "--role", "controller", "--key", &old_key]);
+    again.args(["--admin-key", text(&admin), "--node", cluster.url(0), "--wait", "1"]);
+    let refused = run(&mut again);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    let said: Value = serde_json::from_slice(&refused.stdout).expect("JSON");
+    assert_eq!(said["outcome"], "key-known");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("without effect"), "{refused:?}");
+    // What named the keys is told with the transactions.
+    let history = async |key: &str| {
+        let told = cluster.get(0, &format!("/v1/registry/{key}/history")).await.expect("an answer");
+        assert_eq!(told["line"], serde_json::json!([old_key, new_key]));
+        let happened = told["history"].as_array().expect("a list").iter();
+        let of = |it: &serde_json::Value| {
+            let transaction = &it["transaction"];
+            assert_eq!(it["height"], transaction["height"]);
+            [&it["change"], &transaction["kind"]].map(|text| text.as_str().expect("a name").to_owned())
+        };
+        happened.map(of).collect::<Vec<_>>()
+    };
+    let pair = |change: &str, kind: &str| [change.to_owned(), kind.to_owned()];
+    assert_eq!(history(&old_key).await, [pair("registered", "admit"), pair("succeeded", "succeed")]);
+    assert_eq!(history(&new_key).await, [pair("registered", "succeed")]);
 }

@@ -208,6 +208,7 @@ async fn node_that_does_not_know_the_newest_blocks_does_not_say_where_to_go_on()
     drop(told.expect("in time").expect("it is told"));
     cluster.start(1, &[]).await;
     pending.confirmations_within(1, WAIT).await.expect("included");
+    cluster.one_tip().await;
     assert_eq!(anchored(&cluster).await, 3);
     for i in 0..3 {
         assert_eq!(

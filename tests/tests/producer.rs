@@ -291,7 +291,7 @@ async fn key_that_is_not_admitted_is_told_and_goes_on_once_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn disk_that_the_outbox_filled_stops_no_delivery() {
+async fn disk_that_the_outbox_filled_stops_no_delivery_and_takes_records_again() {
     let mut cluster = started().await;
     let Some(_disk) = Disk::mounted(&cluster.path("client"), 384) else { return };
     let client = client(&cluster, "client").await;
@@ -320,6 +320,15 @@ async fn disk_that_the_outbox_filled_stops_no_delivery() {
     }
     for pending in &taken {
         pending.confirmations_within(1, WAIT).await.expect("included");
+    }
+    // As much again finds room, more than once.
+    for round in 1..3 {
+        let mut last = None;
+        for number in 1..=taken.len() as u64 {
+            let sent = tokio::time::timeout(WAIT, producer.send(large(number + round * 100_000)));
+            last = Some(sent.await.expect("there is room again").expect("taken"));
+        }
+        last.expect("some").confirmations_within(1, WAIT).await.expect("included");
     }
 }
 

@@ -391,12 +391,53 @@ async fn ledger_is_not_touched_while_its_node_runs() {
     cluster.reaches(0, 2).await;
     let out = cluster.path("out");
     let out = out.to_str().expect("a plain path");
-    for arguments in [&["check"][..], &["reindex"], &["backup", out], &["export", out]] {
+    for arguments in [&["check"][..], &["reindex"], &["export", out]] {
         let (code, error) = outcome(&mut db(&cluster, 0, arguments));
         assert_eq!(code, Some(3), "{arguments:?}: {error}");
         assert!(error["error"].as_str().is_some_and(|text| text.contains("in use")), "{error}");
     }
     assert!(!cluster.path("out").exists());
+    let (height, _) = cluster.tip(0).await.expect("a tip");
+    cluster.reaches(0, height + 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn backup_of_a_node_that_runs_is_whole_and_the_node_goes_on() {
+    let (mut cluster, mut stream) = one_node().await;
+    let snapshot = cluster.path("node0/ledger.snapshot");
+    let folder = cluster.path("");
+    let text = |name: &str| folder.join(name).to_str().expect("a plain path").to_owned();
+    let names = ["backup-0", "backup-1", "backup-2"].map(text);
+    // What a killed one leaves is no backup, and in nobody's way.
+    killed_at(&mut db(&cluster, 0, &["backup", &names[0]]), Failpoint::BackupCopied);
+    assert!(snapshot.exists() && !Path::new(&names[0]).exists());
+    let mut known = 0;
+    for name in &names {
+        known = stream.acknowledged.len();
+        let (height, _) = cluster.tip(0).await.expect("a tip");
+        let mut command = db(&cluster, 0, &["backup", name]);
+        let made = tokio::task::spawn_blocking(move || outcome(&mut command));
+        while !made.is_finished() {
+            stream.submit(cluster.url(0)).await;
+        }
+        let (code, answer) = made.await.expect("it ends");
+        assert_eq!((code, answer["running"].as_bool()), (Some(0), Some(true)), "{answer}");
+        assert!(answer["height"].as_u64() >= Some(height) && !snapshot.exists(), "{answer}");
+    }
+    assert!(stream.acknowledged.len() > known, "the node went on");
+    let (code, error) = outcome(&mut db(&cluster, 0, &["backup", &names[0]]));
+    assert_eq!(code, Some(3), "there is one already: {error}");
+    killed_at(&mut db(&cluster, 0, &["backup", &text("backup-3")]), Failpoint::BackupCopied);
+    cluster.kill(0);
+    cluster.start(0, &[]).await;
+    assert!(!snapshot.exists(), "a start removes it");
+    // In the ledger's place, a node has all that was acknowledged before the backup.
+    cluster.kill(0);
+    fs::remove_dir_all(ledger(&cluster, 0)).expect("own folder");
+    assert_eq!(outcome(&mut db(&cluster, 0, &["restore", &names[2]])).0, Some(0));
+    cluster.start(0, &[]).await;
+    stream.acknowledged.truncate(known);
+    stream.is_kept(&cluster, 0).await;
     let (height, _) = cluster.tip(0).await.expect("a tip");
     cluster.reaches(0, height + 2).await;
 }

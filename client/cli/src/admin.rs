@@ -172,8 +172,6 @@ impl Signers {
         let spec = node.spec().await?;
         let pending = admin::send(&node, &spec, action, &keys).await?;
         let status = self.wait.settle(&node, &pending).await?;
-        let sent = Sent::new(&pending, status.as_ref());
-        output.result(&sent, sent.text());
-        Ok(())
+        Sent::report(&pending, status.as_ref(), output)
     }
 }

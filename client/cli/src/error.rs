@@ -8,6 +8,7 @@ use dronechain_chain_spec::chain::ChainError;
 use dronechain_chain_spec::checkpoint::CheckpointError;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::receipt::{Part, ReceiptError};
+use dronechain_chain_spec::state::Outcome;
 use dronechain_client::admin::PartialError;
 use dronechain_client::evidence::part_name;
 use dronechain_client::{
@@ -63,6 +64,8 @@ pub(crate) enum CliError {
     Proof { sender: String, anchor_sequence: u64, error: ReceiptError },
     #[error("the receipt of {hash}: {error}")]
     Format { hash: Hash256, error: ReceiptError },
+    #[error("transaction {txid} is recorded without effect: {}", why(*outcome))]
+    NoEffect { txid: Hash256, outcome: Outcome },
     #[error("the node lacks the batch of root {0}")]
     BodyMissing(Hash256),
     #[error("the node has no receipt of {0}")]
@@ -88,6 +91,20 @@ pub(crate) enum CliError {
     FolderEmpty(PathBuf),
     #[error("{0}")]
     Service(String),
+}
+
+fn why(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Applied => "it took effect",
+        Outcome::KeyKnown => "the key is registered already, or was once",
+        Outcome::NotOwned => "there is no such key, or it is another's",
+        Outcome::RevokedBefore => "the key was revoked before",
+        Outcome::ReadyBefore => "the node had announced itself before",
+        Outcome::TooLate => {
+            "the height is not above its own block's, or what it would change has taken effect"
+        }
+        Outcome::RollFull => "there is no place left for another node, or another of its line",
+    }
 }
 
 impl CliError {
@@ -120,6 +137,7 @@ impl CliError {
             | Self::Proof { .. }
             | Self::Format { .. }
             | Self::NoReceipt(_)
+            | Self::NoEffect { .. }
             | Self::DeviceState { .. }
             | Self::Partial { .. }
             | Self::Batch(_) => 1,
@@ -220,6 +238,7 @@ impl CliError {
             | Self::Proof { .. }
             | Self::Format { .. }
             | Self::BodyMissing(_)
+            | Self::NoEffect { .. }
             | Self::NotVerified { .. }
             | Self::FolderNotVerified { .. }
             | Self::Service(_) => return None,

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use clap::Args;
+use dronechain_chain_spec::state::Outcome;
 use dronechain_client::{NodeClient, PendingTransaction, TransactionStatus};
 use serde::Serialize;
 
 use crate::error::CliError;
 use crate::limits::TIMEOUT_S;
+use crate::output::Output;
 
 /// Which node to ask.
 #[derive(Debug, Args)]
@@ -47,7 +49,7 @@ pub(crate) struct Sent {
 struct TransactionStatusView {
     height: Option<u64>,
     confirmations: Option<u64>,
-    outcome: Option<dronechain_chain_spec::state::Outcome>,
+    outcome: Option<Outcome>,
 }
 
 impl WaitOption {
@@ -69,7 +71,21 @@ impl WaitOption {
 }
 
 impl Sent {
-    pub(crate) fn new(pending: &PendingTransaction, status: Option<&TransactionStatus>) -> Self {
+    /// Says where it stands. That it is recorded without effect is a no.
+    pub(crate) fn report(
+        pending: &PendingTransaction,
+        status: Option<&TransactionStatus>,
+        output: Output,
+    ) -> Result<(), CliError> {
+        let sent = Self::new(pending, status);
+        output.result(&sent, sent.text());
+        match status.and_then(|status| status.outcome) {
+            None | Some(Outcome::Applied) => Ok(()),
+            Some(outcome) => Err(CliError::NoEffect { txid: pending.txid, outcome }),
+        }
+    }
+
+    fn new(pending: &PendingTransaction, status: Option<&TransactionStatus>) -> Self {
         let status = status.map(|status| TransactionStatusView {
             height: status.height,
             confirmations: status.confirmations,
@@ -78,7 +94,7 @@ impl Sent {
         Self { txid: pending.txid.to_string(), sequence: pending.sequence, status }
     }
 
-    pub(crate) fn text(&self) -> String {
+    fn text(&self) -> String {
         let Self { txid, sequence, status } = self;
         let height = status.as_ref().and_then(|status| status.height);
         match height {

@@ -40,8 +40,6 @@ impl Succeed {
         let pending = PendingTransaction::new(body.signed(&[old.signing_key()], &chain_id), None);
         pending.submit(&node).await?;
         let status = self.wait.settle(&node, &pending).await?;
-        let sent = Sent::new(&pending, status.as_ref());
-        output.result(&sent, sent.text());
-        Ok(())
+        Sent::report(&pending, status.as_ref(), output)
     }
 }

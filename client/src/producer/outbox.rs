@@ -6,13 +6,12 @@
 //!
 //! | keyspace | key | value |
 //! |---|---|---|
-//! | `records` | number of the first record, 8 bytes | number of records (4), then their rows |
+//! | `records-` and a number | number of the first record, 8 bytes | number of records (4), then their rows |
 //! | `batches` | sequence, 8 bytes | number of the first record (8), records (4), transaction |
 //! | `promises` | sequence, 8 bytes, node, 32 | signed promise |
 //! | `broken` | node, 32 bytes, sequence, 8 | evidence of a broken promise |
 //! | `state` | `identity` | format (4), public key (32), chain id (32) |
-//! | `state` | `reclaimed` | 0 or 1, of no meaning |
-//! | `state` | `marks` | commit number (8), first record in no batch (8), next sequence (8, all ones if unknown) |
+//! | `state` | `marks` | commit number, first record in no batch, next sequence (all ones if unknown), first record that is kept; 8 each |
 //!
 //! Numbers are big-endian in keys, so that they sort, and little-endian in values.
 //!
@@ -21,6 +20,7 @@
 
 mod check;
 mod counter;
+mod segments;
 
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
@@ -34,13 +34,12 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 use super::error::{OpenError, OutboxError};
 use super::record::Leaf;
-use crate::limits::RECLAIM_BYTES;
 use counter::Counter;
+use segments::Segments;
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const IDENTITY: &str = "identity";
 const MARKS: &str = "marks";
-const RECLAIMED: &str = "reclaimed";
 /// Bytes of the block cache: nothing is read but at a start.
 const CACHE_BYTES: u64 = 1 << 20;
 /// Bytes that wait in memory for their place in the sorted files; they are in the journal meanwhile.
@@ -57,6 +56,8 @@ pub(super) struct Marks {
     pub(super) batched: u64,
     /// Sequence of the next batch; none before the first one.
     pub(super) sequence: Option<u64>,
+    /// First record of the first group that is kept.
+    kept: u64,
 }
 
 /// One signed batch.
@@ -80,18 +81,18 @@ pub(super) struct Changes {
     /// Sequence and node of promises that were kept, or judged.
     pub(super) settled: Vec<(u64, PublicKey)>,
     pub(super) broken: Vec<BrokenPromise>,
-    /// First records of groups of which all were delivered.
-    pub(super) empty: Vec<u64>,
+    /// Groups before that record are not kept: all in them was delivered.
+    pub(super) left: u64,
     /// Records before that one are in a batch, or were put elsewhere.
     pub(super) passed: u64,
 }
 
 impl Changes {
     pub(super) fn is_empty(&self) -> bool {
-        let Self { records, batches, gone, promises, settled, broken, empty, passed } = self;
+        let Self { records, batches, gone, promises, settled, broken, left, passed } = self;
         records.is_none()
-            && *passed == 0
-            && [batches.len(), gone.len(), promises.len(), settled.len(), broken.len(), empty.len()] == [0; 6]
+            && [*passed, *left] == [0; 2]
+            && [batches.len(), gone.len(), promises.len(), settled.len(), broken.len()] == [0; 5]
     }
 
     /// Takes a promise away, also one of this commit: what a store makes of both in one is its own affair.
@@ -100,8 +101,9 @@ impl Changes {
         self.settled.push((sequence, node));
     }
 
-    fn bytes(&self) -> u64 {
-        self.records.as_ref().map_or(0, |(_, _, rows)| rows.len() as u64)
+    /// Number of the record behind the new ones.
+    fn end(&self) -> Option<u64> {
+        self.records.as_ref().map(|(first, count, _)| first + u64::from(*count))
     }
 }
 
@@ -119,11 +121,13 @@ pub(super) struct Contents {
     pub(super) groups: Vec<(u64, u32)>,
     /// Number of the next record.
     pub(super) next: u64,
+    /// Bytes of groups in the last segment.
+    last_bytes: u64,
 }
 
 struct Spaces {
     database: Database,
-    records: Keyspace,
+    segments: Segments,
     batches: Keyspace,
     promises: Keyspace,
     broken: Keyspace,
@@ -137,13 +141,14 @@ pub(super) struct Outbox {
     counter: Counter,
     /// None after a failure, until it could be opened again.
     spaces: Option<Spaces>,
-    /// Bytes of records since delivered ones were given back last, and what was left then.
-    written: u64,
-    kept: u64,
-    /// Groups that were delivered since then.
-    gone: usize,
-    /// Gives them back beside the writing.
-    compacting: Option<JoinHandle<Option<u64>>>,
+    /// Number of the next record.
+    next: u64,
+    /// Bytes of groups in the last segment.
+    last_bytes: u64,
+    /// Takes segments away beside the writing; gives those that are still there.
+    removing: Option<JoinHandle<Vec<Keyspace>>>,
+    /// Segments that could not be taken away.
+    left: Vec<Keyspace>,
 }
 
 /// Whose outbox is opened.
@@ -167,9 +172,11 @@ impl Outbox {
         };
         let broken = |error: std::io::Error| OpenError::Outbox(fault(path, &error));
         std::fs::create_dir_all(path).map_err(broken)?;
-        let spaces = Spaces::open(path).map_err(failed)?;
+        let mut spaces = Spaces::open(path).map_err(failed)?;
         // Only once the store is locked: the other process writes it.
         let counter = Counter::open(path).map_err(broken)?;
+        // Before anything else: of another format, the rest may be other than it looks.
+        let is_owned = spaces.is_owned(path, owner)?;
         let kept = spaces.marks(path)?.commit;
         let acknowledged = match counter.found() {
             Some(acknowledged) => acknowledged,
@@ -181,12 +188,17 @@ impl Outbox {
         if kept < acknowledged && !accept_loss {
             return Err(OpenError::Shortened { path: path.to_owned(), found: kept, acknowledged });
         }
-        spaces.own(path, owner, kept == 0)?;
+        if !is_owned {
+            if kept > 0 {
+                return Err(OpenError::Outbox(damaged(path, "its identity")));
+            }
+            spaces.own(owner).map_err(failed)?;
+        }
         let found = spaces.find(path)?;
         check::check(&found, owner.key, owner.chain_id)
             .map_err(|what| OpenError::Outbox(damaged(path, &what)))?;
         let marks = found.marks;
-        let (written, compacting) = (spaces.records.disk_space(), None);
+        spaces.segments = spaces.segments.filled(found.last_bytes);
         counter.set(marks.commit).map_err(broken)?;
         let outbox = Self {
             path: path.to_owned(),
@@ -194,11 +206,10 @@ impl Outbox {
             marks,
             counter,
             spaces: Some(spaces),
-            written,
-            kept: 0,
-            // So much is more than the last start gave back.
-            gone: usize::from(written >= RECLAIM_BYTES),
-            compacting,
+            next: found.next,
+            last_bytes: found.last_bytes,
+            removing: None,
+            left: Vec::new(),
         };
         Ok((outbox, found))
     }
@@ -209,10 +220,8 @@ impl Outbox {
         let missing = || damaged(&self.path, "a group of records");
         let spaces = self.spaces.as_ref().ok_or_else(missing)?;
         let mut rows = Vec::with_capacity(count);
-        // From the group that has the first one on.
-        let begin = spaces.records.range(..=wanted.start.to_be_bytes()).next_back();
-        let begin = begin.ok_or_else(missing)?.key().map_err(|error| fault(&self.path, &error))?;
-        for row in spaces.records.range(&*begin..&wanted.end.to_be_bytes()[..]) {
+        let groups = spaces.segments.range(wanted.start, wanted.end);
+        for row in groups.map_err(|error| fault(&self.path, &error))? {
             let (key, value) = row.into_inner().map_err(|error| fault(&self.path, &error))?;
             let (first, leaves) = group(&key, &value).ok_or_else(missing)?;
             let mut rest = &value[GROUP_HEAD..];
@@ -231,15 +240,19 @@ impl Outbox {
     /// the next try: it is to be repeated with the same changes.
     pub(super) fn commit(&mut self, changes: &Changes) -> Result<(), OutboxError> {
         let path = self.path.clone();
-        let spaces = match &self.spaces {
+        let spaces = match &mut self.spaces {
             Some(spaces) => spaces,
             None => {
-                let spaces = Spaces::open(&path).map_err(|error| fault(&path, &error))?;
+                // Their segments are of the store that failed, which is in use as long as they are held.
+                self.removing.take().map(JoinHandle::join);
+                let mut spaces = Spaces::open(&path).map_err(|error| fault(&path, &error))?;
+                spaces.segments = spaces.segments.filled(self.last_bytes);
                 let found = spaces.marks(&path)?;
                 let spaces = self.spaces.insert(spaces);
                 if found.commit > self.marks.commit {
                     // The commit that failed was on disk nevertheless.
                     self.marks = found;
+                    self.next = changes.end().unwrap_or(self.next);
                     self.count();
                     return Ok(());
                 }
@@ -247,17 +260,19 @@ impl Outbox {
             }
         };
         let marks = self.marks.after(changes);
-        match spaces.write(changes, marks) {
+        let written = spaces.write(changes, marks);
+        self.last_bytes = spaces.segments.bytes();
+        match written {
             Ok(()) => {
                 self.marks = marks;
-                self.written += changes.bytes();
-                self.gone += changes.empty.len();
+                self.next = changes.end().unwrap_or(self.next);
                 self.count();
                 Ok(())
             }
             Err(error) => {
                 // What a failed sync leaves is only known after a new start of the store.
                 self.spaces = None;
+                self.left.clear();
                 Err(fault(&path, &error))
             }
         }
@@ -276,63 +291,62 @@ impl Outbox {
         free.unwrap_or(0).saturating_sub(self.free_bytes)
     }
 
-    /// Gives the disk back what delivered records took, now and then: the store itself only marks them as gone.
-    /// `is_empty` says that no record is left, `is_full` that others wait for the disk.
-    pub(super) fn reclaim(&mut self, is_empty: bool, is_full: bool) {
-        if self.compacting.as_ref().is_some_and(JoinHandle::is_finished) {
-            let done = self.compacting.take().map(JoinHandle::join);
-            match done.and_then(Result::ok).flatten() {
-                Some(kept) => self.kept = kept,
-                // There is as much to give back as before.
-                None => self.gone += 1,
-            }
+    /// Gives the disk back what delivered records took, segment by segment. `is_full` says that others wait for the
+    /// disk.
+    pub(super) fn reclaim(&mut self, is_full: bool) {
+        if let Some(removing) = self.removing.take_if(|removing| removing.is_finished()) {
+            self.left = removing.join().unwrap_or_default();
         }
-        let is_due = self.written >= RECLAIM_BYTES.max(self.kept) || is_full;
-        if !is_due || self.gone == 0 || self.compacting.is_some() {
+        let Some(spaces) = self.spaces.as_mut().filter(|_| self.removing.is_none()) else { return };
+        let mut gone = spaces.segments.take_gone(self.marks.kept, self.next, is_full);
+        if gone.is_empty() && (self.left.is_empty() || !is_full) {
             return;
         }
-        let Some(spaces) = &self.spaces else { return };
-        let (records, state) = (spaces.records.clone(), spaces.state.clone());
-        (self.written, self.gone) = (0, 0);
-        // Before anything else is written.
-        let cleared = if is_empty { records.clear() } else { Ok(()) };
-        let compact = move || {
-            let compacted = cleared.and_then(|()| {
-                if !is_empty {
-                    // What marks records as gone is in memory as yet.
-                    records.rotate_memtable_and_wait()?;
-                    records.major_compact()?;
+        gone.append(&mut self.left);
+        let database = spaces.database.clone();
+        let others = [&spaces.batches, &spaces.promises, &spaces.broken, &spaces.state].map(Keyspace::clone);
+        let others: Vec<_> = others.into_iter().chain(spaces.segments.last()).collect();
+        let remove = move || {
+            let mut left = Vec::new();
+            for segment in gone {
+                if let Err(error) = database.delete_keyspace(segment.clone()) {
+                    tracing::warn!(%error, "the outbox's disk is not given back");
+                    left.push(segment);
                 }
-                // The store removes files of earlier versions once something newer was flushed.
-                for turn in [0, 1] {
-                    state.insert(RECLAIMED, [turn])?;
-                }
-                state.rotate_memtable_and_wait()
-            });
-            if let Err(error) = compacted {
-                tracing::warn!(%error, "the outbox's disk is not given back");
-                return None;
             }
-            Some(records.disk_space())
+            // A segment's files are there as long as a journal has rows of it, and a journal as long as rows of it are
+            // in memory only. This is not waited for: a store that has failed never does it.
+            for space in others {
+                if let Err(error) = space.rotate_memtable() {
+                    tracing::warn!(%error, "the outbox's journals are not given back");
+                }
+            }
+            left
         };
-        // Without a thread there is another time.
-        self.compacting = std::thread::Builder::new().name("outbox-compaction".into()).spawn(compact).ok();
+        // Without a thread the next start takes them away.
+        self.removing = std::thread::Builder::new().name("outbox-segments".into()).spawn(remove).ok();
+    }
+}
+
+impl Owner {
+    fn identity(&self) -> Vec<u8> {
+        [&FORMAT.to_le_bytes()[..], &self.key.0, &self.chain_id.0].concat()
     }
 }
 
 impl Drop for Outbox {
     /// The folder is free for others when everything that holds the store is gone.
     fn drop(&mut self) {
-        if let Some(compacting) = self.compacting.take() {
-            drop(compacting.join());
+        if let Some(removing) = self.removing.take() {
+            drop(removing.join());
         }
     }
 }
 
 impl Marks {
     fn after(self, changes: &Changes) -> Self {
-        let batched = self.batched.max(changes.passed);
-        let mut marks = Self { commit: self.commit + 1, batched, ..self };
+        let (batched, kept) = (self.batched.max(changes.passed), self.kept.max(changes.left));
+        let mut marks = Self { commit: self.commit + 1, batched, kept, ..self };
         for batch in &changes.batches {
             marks.batched = marks.batched.max(batch.first + u64::from(batch.count));
             marks.sequence = marks.sequence.max(Some(batch.sequence + 1));
@@ -341,12 +355,14 @@ impl Marks {
     }
 
     fn encode(self) -> Vec<u8> {
-        [self.commit, self.batched, self.sequence.unwrap_or(u64::MAX)].map(u64::to_le_bytes).concat()
+        [self.commit, self.batched, self.sequence.unwrap_or(u64::MAX), self.kept]
+            .map(u64::to_le_bytes)
+            .concat()
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
-        let [commit, batched, sequence] = numbers(bytes)?;
-        Some(Self { commit, batched, sequence: (sequence != u64::MAX).then_some(sequence) })
+        let [commit, batched, sequence, kept] = numbers(bytes)?;
+        Some(Self { commit, batched, sequence: (sequence != u64::MAX).then_some(sequence), kept })
     }
 }
 
@@ -361,32 +377,33 @@ impl Spaces {
         let space = |name| {
             database.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES))
         };
-        let (records, batches, state) = (space("records")?, space("batches")?, space("state")?);
+        let (batches, state) = (space("batches")?, space("state")?);
         let (promises, broken) = (space("promises")?, space("broken")?);
-        Ok(Self { database, records, batches, promises, broken, state })
+        Ok(Self { segments: Segments::find(&database)?, database, batches, promises, broken, state })
     }
 
-    /// That the outbox is `owner`'s; a new one becomes it.
-    fn own(&self, path: &Path, owner: Owner, is_new: bool) -> Result<(), OpenError> {
-        let failed = |error: fjall::Error| OpenError::Outbox(fault(path, &error));
-        let identity = [&FORMAT.to_le_bytes()[..], &owner.key.0, &owner.chain_id.0].concat();
-        match self.state.get(IDENTITY).map_err(failed)? {
-            Some(found) if *found == identity[..] => Ok(()),
+    /// Whether the outbox is `owner`'s; false for a new one, an error for another's.
+    fn is_owned(&self, path: &Path, owner: Owner) -> Result<bool, OpenError> {
+        let found = self.state.get(IDENTITY).map_err(|error| OpenError::Outbox(fault(path, &error)))?;
+        match found {
+            Some(found) if *found == owner.identity()[..] => Ok(true),
             Some(found) => Err(other(path, &found)),
-            None if is_new => {
-                let mut batch = self.database.batch().durability(Some(PersistMode::SyncAll));
-                batch.insert(&self.state, IDENTITY, identity);
-                batch.commit().map_err(failed)
-            }
-            None => Err(OpenError::Outbox(damaged(path, "its identity"))),
+            None => Ok(false),
         }
     }
 
-    fn write(&self, changes: &Changes, marks: Marks) -> fjall::Result<()> {
+    /// Makes it `owner`'s.
+    fn own(&self, owner: Owner) -> fjall::Result<()> {
+        let mut batch = self.database.batch().durability(Some(PersistMode::SyncAll));
+        batch.insert(&self.state, IDENTITY, owner.identity());
+        batch.commit()
+    }
+
+    fn write(&mut self, changes: &Changes, marks: Marks) -> fjall::Result<()> {
         let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
         if let Some((first, count, rows)) = &changes.records {
             let value = [&count.to_le_bytes()[..], rows].concat();
-            batch.insert(&self.records, first.to_be_bytes(), value);
+            self.segments.insert(&mut batch, *first, value)?;
         }
         for Batched { sequence, first, count, transaction } in &changes.batches {
             let head = [&first.to_le_bytes()[..], &count.to_le_bytes()].concat();
@@ -407,9 +424,6 @@ impl Spaces {
             let key = [&promise.node.0[..], &promise.sequence.to_be_bytes()].concat();
             batch.insert(&self.broken, key, codec::encode(broken));
         }
-        for first in &changes.empty {
-            batch.remove(&self.records, first.to_be_bytes());
-        }
         batch.insert(&self.state, MARKS, marks.encode());
         batch.commit()
     }
@@ -417,7 +431,7 @@ impl Spaces {
     fn marks(&self, path: &Path) -> Result<Marks, OutboxError> {
         let found = self.state.get(MARKS).map_err(|error| fault(path, &error))?;
         let Some(bytes) = found else {
-            return Ok(Marks { commit: 0, batched: 0, sequence: None });
+            return Ok(Marks { commit: 0, batched: 0, sequence: None, kept: 0 });
         };
         Marks::decode(&bytes).ok_or_else(|| damaged(path, "its marks"))
     }
@@ -434,8 +448,16 @@ impl Spaces {
         batches.sort_by_key(|(batch, _): &(Batched, _)| batch.first);
         let (mut loose, mut groups, mut next) = (Vec::new(), Vec::new(), marks.batched);
         let mut batch = 0;
-        for row in self.records.iter() {
+        let (mut last, mut last_bytes) = (None, 0);
+        for (segment, row) in self.segments.iter() {
             let (key, value) = row.into_inner().map_err(|error| fault(path, &error))?;
+            if last.replace(segment) != Some(segment) {
+                last_bytes = 0;
+            }
+            last_bytes += value.len() as u64;
+            if key[..] < marks.kept.to_be_bytes()[..] {
+                continue;
+            }
             let (first, records) = group(&key, &value).ok_or_else(|| damaged(path, "a group of records"))?;
             groups.push((first, u32::try_from(records.len()).unwrap_or(u32::MAX)));
             for (number, record) in (first..).zip(records) {
@@ -454,7 +476,7 @@ impl Spaces {
         batches.sort_by_key(|(batch, _)| batch.sequence);
         let promises = values(&self.promises, path, "a promise")?;
         let broken = self.evidence(path)?;
-        Ok(Contents { marks, batches, loose, promises, broken, groups, next })
+        Ok(Contents { marks, batches, loose, promises, broken, groups, next, last_bytes })
     }
 }
 

@@ -262,7 +262,7 @@ impl Writer {
                 return;
             }
             self.tell(pass);
-            self.outbox.reclaim(self.groups.is_empty(), !self.held.is_empty());
+            self.outbox.reclaim(!self.held.is_empty());
         }
     }
 
@@ -475,7 +475,7 @@ impl Writer {
                 break;
             }
             self.groups.pop_front();
-            pass.changes.empty.push(first);
+            pass.changes.left = first + count;
         }
     }
 

@@ -1,22 +1,28 @@
-//! `db`: care for the ledger of a node that does not run.
+//! `db`: care for the ledger of a node that does not run; a backup is made of one that runs, too.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use dronechain_chain_spec::spec::ChainSpec;
+use dronechain_node::admin::{SNAPSHOT_PATH, SnapshotBody};
 use dronechain_node::specfile;
 use dronechain_node::store::{self, CareError, Manifest, Options, Report, Standing, StoreError};
 use serde_json::{Value, json};
 
+use super::door::Running;
 use super::network::now_ms;
 use super::run::Flags;
 use super::{Code, Failure, Output};
+
+/// For a running node's snapshot: what waits in memory is written first.
+const SNAPSHOT_WAIT: Duration = Duration::from_secs(120);
 
 /// What to do with the ledger.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// Read every row and hold it against the others; show counts and the state digest. Changes nothing.
     Check(Flags),
-    /// Copy the ledger, after a check, into a new folder.
+    /// Copy the ledger, after a check, into a new folder. A node that runs is asked for a snapshot, and goes on.
     Backup {
         /// The new folder.
         #[arg(value_name = "DIR")]
@@ -57,13 +63,40 @@ pub(super) enum Command {
 /// The ledger and its network, as `run` would find them.
 struct Ledger {
     path: PathBuf,
+    data: PathBuf,
     spec: ChainSpec,
 }
 
 impl Ledger {
     fn find(flags: &Flags) -> Result<Self, Failure> {
         let config = flags.settings()?.config()?;
-        Ok(Self { path: config.ledger(), spec: specfile::load(&config.spec)? })
+        let spec = specfile::load(&config.spec)?;
+        Ok(Self { path: config.ledger(), data: config.data, spec })
+    }
+}
+
+/// A snapshot, gone with this.
+struct Snapshot(PathBuf);
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        // The node's next start removes what stays.
+        let _ = store::discard(&self.0);
+    }
+}
+
+impl Ledger {
+    /// The backup of a node that runs: it makes a snapshot of its ledger, which is checked and copied here.
+    fn backup_running(&self, options: &Options, to: &Path) -> Result<Manifest, Failure> {
+        let running = Running::of(&self.data)?;
+        let (status, answer) = running.ask("POST", SNAPSHOT_PATH, "", SNAPSHOT_WAIT)?;
+        match (status, serde_json::from_value::<SnapshotBody>(answer.clone())) {
+            (200, Ok(SnapshotBody { ledger })) => {
+                let snapshot = Snapshot(ledger);
+                Ok(store::backup(&snapshot.0, &self.spec, options, to)?)
+            }
+            _ => Err(running.strange(status, &answer)),
+        }
     }
 }
 
@@ -84,37 +117,43 @@ pub(super) fn execute(command: &Command) -> Result<Output, Failure> {
     let options = Options::default();
     match command {
         Command::Check(flags) => {
-            let Ledger { path, spec } = Ledger::find(flags)?;
+            let Ledger { path, spec, .. } = Ledger::find(flags)?;
             Ok(told(&store::check(&path, &spec, &options)?))
         }
         Command::Backup { to, flags } => {
-            let Ledger { path, spec } = Ledger::find(flags)?;
-            let Manifest { tip, height, digest, files, .. } = store::backup(&path, &spec, &options, to)?;
-            let json = json!({ "backup": to, "files": files.len() });
+            let ledger = Ledger::find(flags)?;
+            let (made, is_running) = match store::backup(&ledger.path, &ledger.spec, &options, to) {
+                Err(CareError::Store(StoreError::InUse { .. })) => {
+                    (ledger.backup_running(&options, to)?, true)
+                }
+                made => (made?, false),
+            };
+            let Manifest { tip, height, digest, files, .. } = made;
+            let json = json!({ "backup": to, "files": files.len(), "running": is_running });
             Ok(stands("backed up", &Standing { tip, height, digest }, json))
         }
         Command::Restore { from, flags } => {
-            let Ledger { path, spec } = Ledger::find(flags)?;
+            let Ledger { path, spec, .. } = Ledger::find(flags)?;
             let standing = store::restore(from, &path, &spec, &options)?;
             Ok(stands("restored", &standing, json!({ "ledger": path })))
         }
         Command::Export { to, flags } => {
-            let Ledger { path, spec } = Ledger::find(flags)?;
+            let Ledger { path, spec, .. } = Ledger::find(flags)?;
             let standing = store::export(&path, &spec, &options, to)?;
             Ok(stands("exported", &standing, json!({ "file": to })))
         }
         Command::Import { from, flags } => {
-            let Ledger { path, spec } = Ledger::find(flags)?;
+            let Ledger { path, spec, .. } = Ledger::find(flags)?;
             let standing = store::import(from, &path, &spec, &options, now_ms())?;
             Ok(stands("imported", &standing, json!({ "ledger": path })))
         }
         Command::Reindex(flags) => {
-            let Ledger { path, spec } = Ledger::find(flags)?;
+            let Ledger { path, spec, .. } = Ledger::find(flags)?;
             let (standing, left) = store::reindex(&path, &spec, &options, now_ms())?;
             Ok(stands("built anew", &standing, json!({ "ledger": path, "left_behind": left })))
         }
         Command::Upgrade(flags) => {
-            let Ledger { path, spec } = Ledger::find(flags)?;
+            let Ledger { path, spec, .. } = Ledger::find(flags)?;
             let (standing, from) = store::upgrade(&path, &spec, &options)?;
             let what = if from == store::FORMAT { "of this format already" } else { "upgraded" };
             let json = json!({ "ledger": path, "from_format": from, "format": store::FORMAT });

@@ -372,13 +372,17 @@ impl<V: View> Core<V> {
         }
     }
 
-    /// Whether it is the turn of `miner` to make the next block, were `roster` the one after it.
-    pub(super) fn is_turn_of(&self, miner: &PublicKey, roster: &Roster) -> Result<bool, ViewError> {
+    /// Whether it is the turn of `miner` to make the next block, were `roster` the one after it; why not, if not.
+    pub(super) fn turn_of(
+        &self,
+        miner: &PublicKey,
+        roster: &Roster,
+    ) -> Result<Result<(), HeaderError>, ViewError> {
         let mut miners = self.ledger.miners(self.tip.hash);
         let turn = roster.nodes.check_turn(*miner, self.tip.height + 1, &mut miners);
         match miners.fault {
             Some(error) => Err(error),
-            None => Ok(turn.is_ok()),
+            None => Ok(turn),
         }
     }
 }

@@ -180,6 +180,20 @@ pub enum Event {
     },
     /// The miner found a nonce; the header is that of the last template, signed.
     Mined(CheckedHeader),
+    /// A miner elsewhere wants a template.
+    TemplateWanted {
+        /// Whom to answer.
+        ticket: Ticket,
+        /// The key that it signs with.
+        miner: PublicKey,
+    },
+    /// A miner elsewhere found a nonce; the header is that of a template that it was given, signed.
+    FoundElsewhere {
+        /// Whom to answer.
+        ticket: Ticket,
+        /// The header.
+        header: CheckedHeader,
+    },
     /// The changes taken last are durable.
     Committed,
 }
@@ -273,6 +287,35 @@ pub enum SubmitError {
     MempoolFull,
 }
 
+/// What became of a block from a miner elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FoundBlock {
+    /// Its hash.
+    pub hash: Hash256,
+    /// Its height.
+    pub height: u64,
+}
+
+/// Why a miner elsewhere gets no template, or its block is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MiningError {
+    /// A rule of headers: the key is not admitted, not ready, or it is not its turn.
+    #[error("{0}")]
+    Rule(#[from] HeaderError),
+    /// The node knows of more blocks than its tip has.
+    #[error("the node is behind its best branch")]
+    Behind,
+    /// The node mines with this key itself; a second block of the key on one parent would be evidence against it.
+    #[error("own-key: the node mines with {miner} itself; start it with --mining-share 0")]
+    OwnKey {
+        /// The key.
+        miner: PublicKey,
+    },
+    /// No template of this node, or one on an earlier tip.
+    #[error("stale-template: the block is of no template on the present tip")]
+    Stale,
+}
+
 /// What a miner works on: everything but the nonce is fixed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
@@ -316,6 +359,20 @@ pub enum Action {
         ticket: Ticket,
         /// With what.
         result: Result<Submitted, SubmitError>,
+    },
+    /// Give a miner elsewhere its template.
+    GiveTemplate {
+        /// Which.
+        ticket: Ticket,
+        /// What.
+        result: Result<Template, MiningError>,
+    },
+    /// Tell a miner elsewhere what became of its block.
+    JudgeFound {
+        /// Which.
+        ticket: Ticket,
+        /// How.
+        result: Result<FoundBlock, MiningError>,
     },
     /// Mine on this template from now on; none stops.
     Mine(Option<Template>),

@@ -1,6 +1,6 @@
 //! Templates for the miner, and what it finds.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use dronechain_chain_spec::block::CheckedBlock;
 use dronechain_chain_spec::hash::Hash256;
@@ -8,12 +8,14 @@ use dronechain_chain_spec::header::{CheckedHeader, Header, VERSION};
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::link::Link;
 use dronechain_chain_spec::merkle;
+use dronechain_chain_spec::registry::Role;
+use dronechain_chain_spec::rules::HeaderError;
 use dronechain_chain_spec::state::Draft;
 use dronechain_chain_spec::transaction::CheckedTransaction;
 
 use super::Core;
 use super::chain::HeaderFate;
-use super::event::{Action, Template};
+use super::event::{Action, FoundBlock, MiningError, Template};
 use super::view::{View, ViewError};
 
 /// Templates whose find is still welcome after a newer one was given out.
@@ -23,9 +25,36 @@ const RENEW_MS: u64 = 1_000;
 /// A node this many blocks behind its best branch does not mine.
 const BEHIND_MAX: usize = 2;
 
+/// A header with a zero nonce, and its transactions.
+type Draught = (Header, Vec<CheckedTransaction>);
+
+/// Templates that were given out on the tip, the latest first, and when that one was.
+#[derive(Default)]
+struct Given {
+    all: VecDeque<Draught>,
+    at_ms: u64,
+}
+
+impl Given {
+    fn add(&mut self, draught: Draught, now_ms: u64) {
+        self.all.push_front(draught);
+        self.all.truncate(TEMPLATES_MAX);
+        self.at_ms = now_ms;
+    }
+
+    /// The transactions of the template that `found` is of.
+    fn of(&self, found: &CheckedHeader) -> Option<&[CheckedTransaction]> {
+        let without_nonce = Header { nonce: 0, ..found.header().clone() };
+        let given = self.all.iter().find(|(header, _)| *header == without_nonce);
+        given.map(|(_, transactions)| &transactions[..])
+    }
+}
+
 pub(super) struct Mining {
     miner: Option<PublicKey>,
-    given: VecDeque<(Header, Vec<CheckedTransaction>)>,
+    given: Given,
+    /// For miners elsewhere: admitted keys only, so their number is bounded.
+    elsewhere: BTreeMap<PublicKey, Given>,
     given_ms: u64,
     stale: bool,
     idle: bool,
@@ -33,7 +62,14 @@ pub(super) struct Mining {
 
 impl Mining {
     pub(super) fn new(miner: Option<PublicKey>) -> Self {
-        Self { miner, given: VecDeque::new(), given_ms: 0, stale: true, idle: true }
+        Self {
+            miner,
+            given: Given::default(),
+            elsewhere: BTreeMap::new(),
+            given_ms: 0,
+            stale: true,
+            idle: true,
+        }
     }
 
     /// The next tick makes a template with what has come in.
@@ -45,7 +81,8 @@ impl Mining {
 impl<V: View> Core<V> {
     /// A template on the tip at once.
     pub(super) fn new_template(&mut self) {
-        self.mining.given.clear();
+        self.mining.given = Given::default();
+        self.mining.elsewhere.clear();
         self.mining.stale = true;
         self.refresh_template();
     }
@@ -62,13 +99,11 @@ impl<V: View> Core<V> {
         if let Err(error) = &rules {
             self.tell_rule(error);
         }
-        let behind =
-            rules.is_err() || self.branches.best().is_some_and(|branch| branch.hashes.len() > BEHIND_MAX);
-        let made = if behind { None } else { self.make_template() };
+        // A store that cannot be read is found out where blocks are taken.
+        let made = self.mining.miner.and_then(|miner| self.draft_for(miner).ok()?.ok());
         match made {
             Some((header, transactions)) => {
-                self.mining.given.push_front((header.clone(), transactions));
-                self.mining.given.truncate(TEMPLATES_MAX);
+                self.mining.given.add((header.clone(), transactions), self.now_ms);
                 self.mining.idle = false;
                 self.hold(Action::Mine(Some(Template { header })));
             }
@@ -80,16 +115,54 @@ impl<V: View> Core<V> {
         }
     }
 
-    /// A block of what waits, on the tip; none while it is not this node's turn.
-    fn make_template(&self) -> Option<(Header, Vec<CheckedTransaction>)> {
-        let miner = self.mining.miner?;
+    /// A template for a miner elsewhere; within a second the same again.
+    pub(super) fn template_for(
+        &mut self,
+        miner: PublicKey,
+    ) -> Result<Result<Template, MiningError>, ViewError> {
+        if self.mining.miner == Some(miner) {
+            return Ok(Err(MiningError::OwnKey { miner }));
+        }
+        let now_ms = self.now_ms;
+        if let Some(given) = self.mining.elsewhere.get(&miner)
+            && (given.at_ms..given.at_ms + RENEW_MS).contains(&now_ms)
+            && let Some((header, _)) = given.all.front()
+        {
+            return Ok(Ok(Template { header: header.clone() }));
+        }
+        let (header, transactions) = match self.draft_for(miner)? {
+            Ok(draught) => draught,
+            Err(error) => return Ok(Err(error)),
+        };
+        let given = self.mining.elsewhere.entry(miner).or_default();
+        given.add((header.clone(), transactions), now_ms);
+        Ok(Ok(Template { header }))
+    }
+
+    /// A block of what waits, on the tip, by `miner`; why not, if it may not make one.
+    fn draft_for(&self, miner: PublicKey) -> Result<Result<Draught, MiningError>, ViewError> {
         let height = self.tip.height + 1;
-        let parent = self.ledger.parent(self.tip.hash).ok()?;
+        if let Err(error) = self.state.admins.governance.check_rules(height) {
+            return Ok(Err(error.into()));
+        }
+        if self.branches.best().is_some_and(|branch| branch.hashes.len() > BEHIND_MAX) {
+            return Ok(Err(MiningError::Behind));
+        }
+        // Before the work of selecting.
+        let node = self.state.registry.account(&miner).map(|account| &account.entry);
+        match node.filter(|entry| entry.role == Role::Node) {
+            None => return Ok(Err(HeaderError::MinerNotAdmitted { miner }.into())),
+            Some(entry) if !entry.may_mine(height) => {
+                return Ok(Err(HeaderError::MinerNotReady { miner, height }.into()));
+            }
+            Some(_) => {}
+        }
+        let parent = self.ledger.parent(self.tip.hash)?;
         let mut draft = Draft::new(&self.state, height);
         let transactions = self.pool.select(&mut draft, &miner);
         let roster = draft.roster();
-        if !self.is_turn_of(&miner, &roster).ok()? {
-            return None;
+        if let Err(error) = self.turn_of(&miner, &roster)? {
+            return Ok(Err(error.into()));
         }
         let commitments = draft.finish().commitments.hash();
         let txids: Vec<_> = transactions.iter().map(CheckedTransaction::txid).collect();
@@ -106,31 +179,53 @@ impl<V: View> Core<V> {
             miner,
             nonce: 0,
         };
-        Some((header, transactions))
+        Ok(Ok((header, transactions)))
     }
 
     /// A find: the block is stored, connected and told.
     pub(super) fn mined(&mut self, found: CheckedHeader) -> Result<(), ViewError> {
-        let without_nonce = Header { nonce: 0, ..found.header().clone() };
-        let Some((_, transactions)) = self.mining.given.iter().find(|(header, _)| *header == without_nonce)
-        else {
-            return Ok(());
+        let Some(transactions) = self.mining.given.of(&found).map(<[_]>::to_vec) else { return Ok(()) };
+        self.take_found(found, transactions).map(drop)
+    }
+
+    /// A find of a miner elsewhere.
+    pub(super) fn found_elsewhere(
+        &mut self,
+        found: CheckedHeader,
+    ) -> Result<Result<FoundBlock, MiningError>, ViewError> {
+        let given = self.mining.elsewhere.get(&found.header().miner);
+        let Some(transactions) = given.and_then(|given| given.of(&found)).map(<[_]>::to_vec) else {
+            return Ok(Err(MiningError::Stale));
         };
-        let Ok(block) = CheckedBlock::assemble(found, transactions.clone()) else {
-            return Ok(());
+        let (hash, height) = (found.hash(), found.header().height);
+        if !self.take_found(found, transactions)? {
+            return Ok(Err(MiningError::Stale));
+        }
+        Ok(Ok(FoundBlock { hash, height }))
+    }
+
+    /// Whether the block is new and holds; then it is stored, connected and told.
+    fn take_found(
+        &mut self,
+        found: CheckedHeader,
+        transactions: Vec<CheckedTransaction>,
+    ) -> Result<bool, ViewError> {
+        let Ok(block) = CheckedBlock::assemble(found, transactions) else {
+            return Ok(false);
         };
         let Ok(delta) = self.state.execute(&block) else {
-            return Ok(());
+            return Ok(false);
         };
         let link = Link::of(&block, &delta);
         let Ok(checked) = link.clone().check_shown(block.header().clone(), &self.network) else {
-            return Ok(());
+            return Ok(false);
         };
-        if self.accept_header(&checked, true)? == HeaderFate::New {
-            self.accept_block(block, None)?;
-            self.advance()?;
-            self.hold(Action::GossipHeader(link));
+        if self.accept_header(&checked, true)? != HeaderFate::New {
+            return Ok(false);
         }
-        Ok(())
+        self.accept_block(block, None)?;
+        self.advance()?;
+        self.hold(Action::GossipHeader(link));
+        Ok(true)
     }
 }

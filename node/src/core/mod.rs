@@ -159,6 +159,14 @@ impl<V: View> Core<V> {
             Event::Answered { peer, request, answer } => self.answered(peer, request, answer)?,
             Event::RequestFailed { peer, request, fault } => self.request_failed(peer, request, fault)?,
             Event::Mined(header) => self.mined(header)?,
+            Event::TemplateWanted { ticket, miner } => {
+                let result = self.template_for(miner)?;
+                self.out.push(Action::GiveTemplate { ticket, result });
+            }
+            Event::FoundElsewhere { ticket, header } => {
+                let result = self.found_elsewhere(header)?;
+                self.hold(Action::JudgeFound { ticket, result });
+            }
             Event::Committed => {
                 self.ledger.committed();
                 self.out.append(&mut self.committing);

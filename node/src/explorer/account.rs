@@ -7,7 +7,7 @@ use axum::response::Response;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::registry::{Account, Entry, Role, Roll};
-use dronechain_chain_spec::transaction::{Action, Enrolment, Sender, Transaction};
+use dronechain_chain_spec::transaction::{Action, Enrolment};
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -15,13 +15,13 @@ use super::ask::{ask, ask_of};
 use super::limits::{ENTRIES_SHOWN, TRANSACTIONS_SHOWN, WINDOW_BLOCKS};
 use super::page::{Page, Section, answer, facts, pager};
 use super::{accounts, amount, moment, name, transactions};
-use crate::core::view::View as _;
 use crate::rpc::api::Api;
 use crate::rpc::call::from_query;
 use crate::rpc::chain::Blocks;
 use crate::rpc::error::ApiError;
+use crate::rpc::history::{Change, GetHistory, Happened};
 use crate::rpc::registry::{AccountView, GetAccount, GetGovernance};
-use crate::rpc::transactions::OfSender;
+use crate::rpc::transactions::{Listing, OfSender};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,8 +48,7 @@ pub(super) async fn show(
 async fn page(api: &Arc<Api>, key: &str, query: &str) -> Result<Page, ApiError> {
     let wanted: Wanted = from_query(query)?;
     let view = ask_of::<GetAccount>(api, "key", key, &[]).await?;
-    let entry = view.entry.clone();
-    let history = Arc::clone(api).run(move |api| History::of(api, &entry)).await?;
+    let history = History::of(api, key).await?;
     let sent = match view.entry.role {
         Role::Device => html! {},
         _ => sent(api, key, view.next_sequence, &wanted).await?,
@@ -87,54 +86,27 @@ struct History {
     revoked: Option<Hash256>,
     /// Of a device.
     enrolment: Option<Enrolment>,
+    line: Vec<PublicKey>,
 }
 
 impl History {
-    fn of(api: &Api, entry: &Entry) -> Result<Self, ApiError> {
-        let key = entry.key;
-        let mut history = Self::default();
-        if let Some(found) = find(api, Some(entry.admitted), |body| brings(body, &key))? {
-            history.admitted = Some(found.txid());
-            if let Action::Enrol(enrolment) = found.body.action {
-                history.enrolment = Some(enrolment);
+    async fn of(api: &Arc<Api>, key: &str) -> Result<Self, ApiError> {
+        let view = ask_of::<GetHistory>(api, "key", key, &[]).await?;
+        let mut found = Self { line: view.line, ..Self::default() };
+        for Happened { change, transaction, .. } in view.history {
+            let Some(Listing { txid, transaction, .. }) = transaction else { continue };
+            match change {
+                Change::Registered => {
+                    found.admitted = Some(txid);
+                    if let Action::Enrol(enrolment) = transaction.body.action {
+                        found.enrolment = Some(enrolment);
+                    }
+                }
+                Change::Ready => found.ready = Some(txid),
+                Change::Succeeded | Change::Revoked => found.revoked = Some(txid),
             }
         }
-        let own = Sender::Key(key);
-        let says_ready = |found: &Transaction| found.body.sender == own && found.body.action == Action::Ready;
-        history.ready = find(api, entry.ready, says_ready)?.map(|found| found.txid());
-        history.revoked = find(api, entry.revoked, |found| takes(found, &key))?.map(|found| found.txid());
-        Ok(history)
-    }
-}
-
-/// The first such transaction of the active chain's block at `height`.
-fn find(
-    api: &Api,
-    height: Option<u64>,
-    is_it: impl Fn(&Transaction) -> bool,
-) -> Result<Option<Transaction>, ApiError> {
-    let Some(height) = height else { return Ok(None) };
-    let Some(block) = api.rpc.store.active(height)? else { return Ok(None) };
-    let parts = api.block_parts(&block)?;
-    Ok(parts.and_then(|parts| parts.transactions.iter().find(|found| is_it(found)).cloned()))
-}
-
-/// Whether a transaction registers the key.
-fn brings(transaction: &Transaction, key: &PublicKey) -> bool {
-    match &transaction.body.action {
-        Action::Admit { key: admitted, .. } => admitted == key,
-        Action::Enrol(enrolment) => enrolment.device == *key,
-        Action::Succeed { successor, .. } => successor == key,
-        _ => false,
-    }
-}
-
-/// Whether a transaction ends the key.
-fn takes(transaction: &Transaction, key: &PublicKey) -> bool {
-    match &transaction.body.action {
-        Action::Revoke { key: revoked, .. } | Action::RevokeDevice { device: revoked, .. } => revoked == key,
-        Action::Succeed { .. } => transaction.body.sender == Sender::Key(*key),
-        _ => false,
+        Ok(found)
     }
 }
 
@@ -154,6 +126,13 @@ fn registration(view: &AccountView, history: &History, mined: Option<usize>) -> 
     if let Some(Enrolment { kind, area, .. }) = &history.enrolment {
         rows.push(("Kind", html! { (kind) }));
         rows.push(("Area", html! { (area) }));
+    }
+    if history.line.len() > 1 {
+        let others = history.line.iter().filter(|key| **key != entry.key);
+        rows.push((
+            "Others of its line",
+            html! { ol.plain { @for key in others { li { (name::key_full(key)) } } } },
+        ));
     }
     rows.push(("Admitted", at(Some(entry.admitted), history.admitted.as_ref())));
     if entry.role == Role::Node {

@@ -8,8 +8,8 @@ use maud::{Markup, html};
 
 use super::ask::ask;
 use super::page::{Page, Section, answer};
-use super::{moment, name};
-use crate::p2p::{Direction, Met};
+use super::{amount, moment, name};
+use crate::p2p::{Claimed, Direction, Met};
 use crate::rpc::api::Api;
 use crate::rpc::error::ApiError;
 use crate::rpc::peers::Peers;
@@ -38,6 +38,7 @@ fn table(peers: &[Met], now: u64) -> Markup {
                 th scope="col" { "Key" }
                 th scope="col" { "Address" }
                 th scope="col" { "Connection" }
+                th scope="col" { "Tip, as it says" }
                 th.wide scope="col" { "Connected" }
                 th.wide scope="col" { "libp2p identity" }
             } }
@@ -47,6 +48,11 @@ fn table(peers: &[Met], now: u64) -> Markup {
                         th scope="row" { @match &peer.key { Some(key) => (name::key(key)), None => "of another kind" } }
                         td { code.hash { (peer.address) } }
                         td { (direction(peer.direction)) }
+                        td { @match &peer.tip {
+                            // No link: this node may not have it.
+                            Some(Claimed { hash, height }) => span title=(hash) { (amount::count(*height)) },
+                            None => "not told yet",
+                        } }
                         td.wide { (moment::ago(peer.since_ms, now)) }
                         td.wide { code.hash { (peer.id) } }
                     }

@@ -13,11 +13,12 @@ use dronechain_chain_spec::link::{CheckedLink, Link};
 use dronechain_chain_spec::rules::TxError;
 use dronechain_chain_spec::spec::Network;
 use dronechain_chain_spec::transaction::Transaction;
-use dronechain_chain_spec::wire::{Request, Response};
+use dronechain_chain_spec::wire::{Request, Response, Status};
 use libp2p::PeerId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::limits::{CHECK_BATCH, PART_MIN};
+use super::met::Claimed;
 use super::task::Report;
 use crate::core::event::{Answer, CheckedBody, Event, Fault, GossipId, Peer, RequestId};
 use crate::core::view::BatchId;
@@ -95,6 +96,13 @@ pub(super) async fn run(checks: Arc<Checks>, peer: Peer, source: PeerId, mut ite
         };
         let Ok(checked) = tokio::task::spawn_blocking(work).await else { return };
         for checked in checked {
+            if let Ok(Event::Answered { answer: Answer::Status(status), .. }) = &checked {
+                let Status { tip: hash, height, .. } = *status;
+                let told = Report::Tip { source, tip: Claimed { hash, height } };
+                if checks.reports.send(told).await.is_err() {
+                    return;
+                }
+            }
             let delivered = match checked {
                 Ok(event) => checks.events.send(event).await.is_ok(),
                 Err(Invalid { gossip, fault }) => {

@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use super::inbox::Item;
 use super::limits::{GONE_MAX, GOSSIP_PER_PEER_MAX, INBOX};
-use super::met::Met;
+use super::met::{Claimed, Met};
 use crate::core::event::Peer;
 
 /// A connected peer.
@@ -93,6 +93,15 @@ impl Links {
         Some(peer)
     }
 
+    /// Notes the tip that a peer says it has.
+    pub(super) fn told_tip(&mut self, id: &PeerId, tip: Claimed) {
+        if let Some(link) = self.by_id.get_mut(id)
+            && link.met.tip.replace(tip) != Some(tip)
+        {
+            self.publish();
+        }
+    }
+
     /// A connected peer by identity.
     pub(super) fn link(&self, id: &PeerId) -> Option<&Link> {
         self.by_id.get(id)
@@ -117,7 +126,7 @@ mod tests {
 
     fn met() -> Met {
         let (key, id, address) = (None, String::new(), String::new());
-        Met { key, id, address, direction: Direction::Inbound, since_ms: 0 }
+        Met { key, id, address, direction: Direction::Inbound, since_ms: 0, tip: None }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Connected peers as operators are told of them.
 
+use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -27,4 +28,15 @@ pub struct Met {
     pub direction: Direction,
     /// Since when it has been connected, ms since 1970 UTC by the own clock.
     pub since_ms: u64,
+    /// Its tip when it was asked last, by its word alone; none before it answered.
+    pub tip: Option<Claimed>,
+}
+
+/// A tip that a peer says it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Claimed {
+    /// Its hash.
+    pub hash: Hash256,
+    /// Its height.
+    pub height: u64,
 }

@@ -49,7 +49,7 @@ pub use self::error::{P2pError, Stopped};
 use self::gossip::Waiting;
 use self::inbox::Checks;
 use self::links::Links;
-pub use self::met::{Direction, Met};
+pub use self::met::{Claimed, Direction, Met};
 use self::peers::Records;
 use self::task::Task;
 use crate::core::event::{Event, Fault, GossipId, Peer, RequestId, Verdict};

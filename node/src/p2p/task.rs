@@ -23,6 +23,7 @@ use super::gossip::Waiting;
 use super::inbox::{Checks, Item};
 use super::limits::{REQUESTS_PER_PEER_MAX, UPKEEP};
 use super::links::{InboxFull, Links};
+use super::met::Claimed;
 use super::peers::Records;
 use super::{Command, NodeKeys, lookup};
 use crate::core::event::{Fault, GossipId, Peer, RequestId, Verdict};
@@ -46,6 +47,13 @@ pub(super) enum Report {
         source: PeerId,
         /// What is wrong with it.
         fault: Fault,
+    },
+    /// A peer says where its chain stands.
+    Tip {
+        /// Which.
+        source: PeerId,
+        /// Its tip.
+        tip: Claimed,
     },
     /// A request was answered.
     Served {
@@ -161,6 +169,7 @@ impl Task {
                 self.penalise(source, &fault);
             }
             Report::Fault { source, fault } => self.penalise(source, &fault),
+            Report::Tip { source, tip } => self.links.told_tip(&source, tip),
             Report::Served { channel, answer } => {
                 // Too late, or the peer is gone: an inbound failure says so.
                 let _ = self.swarm.behaviour_mut().ask.send_response(channel, answer);

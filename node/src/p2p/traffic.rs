@@ -181,5 +181,5 @@ fn fault_of(error: &OutboundFailure) -> Option<Fault> {
 fn met(id: &PeerId, endpoint: &ConnectedPoint) -> Met {
     let direction = if endpoint.is_dialer() { Direction::Outbound } else { Direction::Inbound };
     let address = endpoint.get_remote_address().to_string();
-    Met { key: key_of(id), id: id.to_string(), address, direction, since_ms: serve::now_ms() }
+    Met { key: key_of(id), id: id.to_string(), address, direction, since_ms: serve::now_ms(), tip: None }
 }

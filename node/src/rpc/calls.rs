@@ -2,7 +2,8 @@
 
 use super::call::Entry;
 use super::{
-    anchors, calendar, chain, health, leaves, peers, receipts, registry, search, status, transactions,
+    anchors, calendar, chain, health, history, leaves, mining, peers, receipts, registry, search, status,
+    transactions,
 };
 
 /// Every call that is parameters in, an answer out. Submissions and streams are beside it.
@@ -36,8 +37,11 @@ pub(super) fn all() -> Vec<Entry> {
         Entry::of::<registry::Entries>(),
         Entry::of::<registry::GetAccount>(),
         Entry::of::<registry::Proof>(),
+        Entry::of::<history::GetHistory>(),
         Entry::of::<health::GetEvidence>(),
         Entry::of::<peers::Peers>(),
+        Entry::of::<mining::GetTemplate>(),
+        Entry::of::<mining::SubmitBlock>(),
         Entry::of::<search::Search>(),
         Entry::of::<calendar::Data>(),
     ]

@@ -3,11 +3,11 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use dronechain_chain_spec::rules::TxError;
+use dronechain_chain_spec::rules::{HeaderError, TxError};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::core::event::{BodyError, SubmitError};
+use crate::core::event::{BodyError, MiningError, SubmitError};
 use crate::core::view::ViewError;
 
 /// Why a request is not answered as asked.
@@ -43,6 +43,10 @@ pub(crate) enum ApiError {
     BodyUnexpected,
     #[error("{0}")]
     Submit(#[from] SubmitError),
+    #[error("{0}")]
+    Header(#[from] HeaderError),
+    #[error("{0}")]
+    Mining(MiningError),
     #[error("too many submissions at once, try again later")]
     Busy,
     #[error("too many streams of events at once, try again later or at another node")]
@@ -87,7 +91,7 @@ pub(super) const CODES: [(i32, &str); 7] = [
     (INTERNAL, "the node failed"),
     (UNKNOWN, "nothing of this name is here"),
     (REFUSED, "a rule refuses it"),
-    (CONFLICT, "another transaction has the sequence"),
+    (CONFLICT, "another transaction has the sequence, or the template is an old one"),
     (UNAVAILABLE, "not now: try again, or another node"),
     (TOO_LARGE, "too large"),
 ];
@@ -104,6 +108,10 @@ impl ApiError {
     fn parts(&self) -> (StatusCode, Option<&'static str>, &'static str) {
         let plain = |status, name| (status, None, name);
         let ruled = |error: &TxError| {
+            let (number, name) = error.rule();
+            (StatusCode::UNPROCESSABLE_ENTITY, Some(number), name)
+        };
+        let header = |error: &HeaderError| {
             let (number, name) = error.rule();
             (StatusCode::UNPROCESSABLE_ENTITY, Some(number), name)
         };
@@ -131,6 +139,13 @@ impl ApiError {
                 SubmitError::SequenceTaken { .. } => plain(StatusCode::CONFLICT, "sequence-taken"),
                 SubmitError::BodyMissing { .. } => plain(StatusCode::UNPROCESSABLE_ENTITY, "body-missing"),
                 SubmitError::MempoolFull => plain(StatusCode::SERVICE_UNAVAILABLE, "mempool-full"),
+            },
+            Self::Header(error) => header(error),
+            Self::Mining(error) => match error {
+                MiningError::Rule(error) => header(error),
+                MiningError::Behind => plain(StatusCode::SERVICE_UNAVAILABLE, "syncing"),
+                MiningError::OwnKey { .. } => plain(StatusCode::CONFLICT, "own-key"),
+                MiningError::Stale => plain(StatusCode::CONFLICT, "stale-template"),
             },
             Self::Busy => plain(StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::StreamsFull => plain(StatusCode::SERVICE_UNAVAILABLE, "busy"),

@@ -18,10 +18,12 @@ mod describe;
 pub(crate) mod error;
 mod events;
 pub(crate) mod health;
+pub(crate) mod history;
 mod jsonrpc;
 mod leaves;
 pub mod limits;
 mod metrics;
+mod mining;
 mod params;
 pub(crate) mod peers;
 mod proof;
@@ -49,6 +51,7 @@ use crate::metrics::Metrics;
 use crate::p2p::Met;
 use crate::store::Store;
 
+pub use self::mining::MinerAsks;
 pub(crate) use self::server::accept;
 pub use self::server::serve;
 pub use self::submit::Submit;
@@ -67,6 +70,8 @@ pub struct Rpc {
     pub tip: watch::Receiver<Arc<TipView>>,
     /// Where submissions go.
     pub submit: mpsc::Sender<Submit>,
+    /// Where miners elsewhere ask.
+    pub miner_asks: mpsc::Sender<MinerAsks>,
     /// Connected peers.
     pub peers: Arc<AtomicUsize>,
     /// What the shell counts.

@@ -68,7 +68,7 @@ impl Call for Entries {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ByKey {
-    key: PublicKey,
+    pub(super) key: PublicKey,
 }
 
 /// `registry.get`

@@ -160,7 +160,7 @@ pub(crate) struct Listing {
 }
 
 /// The transaction at a place of the active chain; none where a reorganisation came in between.
-fn listing(api: &Api, place: SequencePlace) -> Result<Option<Listing>, ApiError> {
+pub(super) fn listing(api: &Api, place: SequencePlace) -> Result<Option<Listing>, ApiError> {
     let Some(block) = api.rpc.store.active(place.height)? else { return Ok(None) };
     let Some(parts) = api.block_parts(&block)? else { return Ok(None) };
     let Some(transaction) = parts.transactions.get(place.position as usize) else { return Ok(None) };

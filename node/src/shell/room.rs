@@ -79,6 +79,8 @@ impl Room {
             Event::Mined(_) => Admitted::Nothing,
             // Those that were asked for before HTTP began to refuse find the room that is left.
             Event::Submitted { .. }
+            | Event::TemplateWanted { .. }
+            | Event::FoundElsewhere { .. }
             | Event::Tick
             | Event::Connected(_)
             | Event::Closed(_)

@@ -23,6 +23,7 @@ mod rows;
 mod scrub;
 mod serve;
 mod settings;
+mod snapshot;
 mod transfer;
 mod upgrade;
 
@@ -52,6 +53,7 @@ pub use self::reindex::{Left, reindex};
 pub use self::rows::{SequencePlace, TxPlace};
 pub use self::scrub::scrub;
 pub use self::settings::Options;
+pub use self::snapshot::discard;
 pub use self::transfer::{export, import};
 pub use self::upgrade::upgrade;
 

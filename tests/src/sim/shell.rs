@@ -130,6 +130,9 @@ impl World {
             Action::UpgradeNeeded { rule, .. } => {
                 return Err(self.violation("rules", node, format!("rule {rule} is unknown")));
             }
+            Action::GiveTemplate { .. } | Action::JudgeFound { .. } => {
+                return Err(self.violation("miners", node, "no miner elsewhere asked".to_owned()));
+            }
             Action::ClockWarning { .. } => self.tally.count("events", "clock warnings"),
         }
         Ok(())

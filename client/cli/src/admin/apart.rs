@@ -156,9 +156,7 @@ impl Submit {
         let node = self.node.client()?;
         let pending = admin::submit(&node, &partial).await.map_err(told_of(first))?;
         let status = self.wait.settle(&node, &pending).await?;
-        let sent = Sent::new(&pending, status.as_ref());
-        output.result(&sent, sent.text());
-        Ok(())
+        Sent::report(&pending, status.as_ref(), output)
     }
 }
 

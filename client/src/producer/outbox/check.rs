@@ -30,10 +30,7 @@ pub(super) fn check(found: &Contents, sender: PublicKey, chain_id: Hash256) -> R
 
 /// Groups leave from the front only.
 fn check_groups(found: &Contents) -> Result<(), String> {
-    let mut behind = found.groups.first().map_or(found.marks.batched, |(first, _)| *first);
-    if behind > found.marks.batched {
-        return Err(format!("records {} to {behind} are not there", found.marks.batched));
-    }
+    let mut behind = found.marks.kept;
     for (first, count) in &found.groups {
         if *first != behind {
             return Err(format!("records {behind} to {first} are not there"));
