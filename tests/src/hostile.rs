@@ -10,6 +10,7 @@ use dronechain_chain_spec::header::{Header, VERSION};
 use dronechain_chain_spec::key::{PublicKey, SigningKey};
 use dronechain_chain_spec::link::{Link, Shown};
 use dronechain_chain_spec::merkle::{self, Tree};
+use dronechain_chain_spec::registry::Roll;
 use dronechain_chain_spec::spec::ChainSpec;
 use dronechain_chain_spec::state::{Draft, State};
 use dronechain_chain_spec::target::{Target, Work};
@@ -31,6 +32,8 @@ pub struct Forge {
     work: Work,
     /// The block that left the roster.
     roster: Hash256,
+    /// Root of the accounts, and the height that left it.
+    accounts: (Hash256, u64),
     changes: Changes,
     made: Vec<Made>,
 }
@@ -90,12 +93,14 @@ impl Forge {
         let mut state = spec.genesis_state();
         state.history.push(tip.hash());
         let roster = tip.hash();
+        let accounts = (state.registry.root(Roll::Accounts), 0);
         Self {
             spec: spec.clone(),
             state,
             tip,
             work: Work::ZERO,
             roster,
+            accounts,
             changes: Changes::default(),
             made: Vec::new(),
         }
@@ -166,6 +171,9 @@ impl Forge {
             block: Block { header: signed.clone(), transactions: transactions.clone() },
         });
         let (undo, completed) = self.state.advance(&delta, hash);
+        if delta.commitments.accounts != self.accounts.0 {
+            self.accounts = (delta.commitments.accounts, height);
+        }
         self.work = self.work.saturating_add(target.work());
         let stored = StoredHeader {
             signed,
@@ -173,7 +181,7 @@ impl Forge {
             stage: Stage::Valid,
             commitments: delta.commitments,
             roster: self.roster,
-            connected: Some(Connected { accounts_since: height, live: 0 }),
+            connected: Some(Connected { accounts_since: self.accounts.1, live: 0 }),
         };
         let outcomes = delta.outcomes;
         self.changes.headers.insert(hash, stored);
@@ -202,6 +210,11 @@ impl Forge {
     /// Writes the blocks made since the last time into `store`, as a node that connected them would.
     pub fn write(&mut self, store: &Store) {
         store.commit(&std::mem::take(&mut self.changes)).expect("a commit");
+    }
+
+    /// Lets go of the blocks that were made so far: they are told of no more.
+    pub fn forget(&mut self) {
+        self.made.clear();
     }
 
     /// Keeps the headers and loses the blocks: they are announced and never delivered.

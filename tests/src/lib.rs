@@ -15,6 +15,7 @@ pub mod hostile;
 pub mod ledger;
 pub mod liar;
 pub mod logs;
+pub mod long;
 pub mod made;
 pub mod network;
 pub mod process;

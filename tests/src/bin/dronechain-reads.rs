@@ -1,0 +1,264 @@
+//! Measures every read call of a node on long chains: 200 requests a second of each, open-loop, with `/livez` in between at
+//! the same rate. Latency counts from the moment at which a request was due.
+//!
+//! Prints one JSON object a line, as `scripts/bench` does. The calls are those that the node's own `openapi.json` names.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use dronechain_chain_spec::key::PublicKey;
+use dronechain_tests::long::{Long, leaf};
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+
+/// Blocks of the chains, unless the arguments say otherwise; each with ten times as many records.
+const BLOCKS: [u64; 2] = [100_000, 1_000_000];
+/// Requests a second.
+const RATE: u32 = 200;
+/// Requests of each call: 5 seconds' worth.
+const REQUESTS: usize = 1_000;
+/// Blocks, spread over the chain, whose names requests are made of.
+const SAMPLES: usize = 400;
+/// Rows of a page, where a call answers with pages.
+const PAGE: u32 = 20;
+/// No reads: they write, wait, or have no end.
+const APART: [&str; 4] = ["tx.submit", "tx.check", "mining.submit", "mining.template"];
+
+/// What requests about one block are made of.
+struct Sample {
+    height: u64,
+    block: String,
+    txid: String,
+    root: String,
+    leaf_count: u64,
+    sequence: u64,
+    leaf: String,
+    receipt: Value,
+}
+
+/// A call, or a page of the explorer.
+struct Target {
+    name: String,
+    method: Method,
+    /// With names of parameters in braces.
+    path: String,
+    /// Parameters of the query that must be given.
+    query: Vec<String>,
+}
+
+/// Sorted latencies in ms, and how many answers were errors.
+struct Measured {
+    call: Vec<f64>,
+    livez: Vec<f64>,
+    failed: usize,
+}
+
+#[tokio::main]
+async fn main() {
+    let mut sizes: Vec<u64> =
+        std::env::args().skip(1).map(|blocks| blocks.parse().expect("a number of blocks")).collect();
+    if sizes.is_empty() {
+        sizes = BLOCKS.to_vec();
+    }
+    let mut before: BTreeMap<String, f64> = BTreeMap::new();
+    for blocks in sizes {
+        let start = Instant::now();
+        let mut long = Long::new(blocks, 10 * blocks);
+        let seconds = start.elapsed().as_secs_f64();
+        print(
+            &json!({ "figure": "blocks_written_per_second", "blocks": blocks, "value": round(blocks as f64 / seconds) }),
+        );
+        let start = Instant::now();
+        long.cluster.start(0, &["--mining-share", "0"]).await;
+        print(
+            &json!({ "figure": "seconds_to_start", "blocks": blocks, "value": round(start.elapsed().as_secs_f64()) }),
+        );
+        before = measure(&long, &before).await;
+        let resident = long.cluster.resident_peak_bytes(0);
+        print(
+            &json!({ "figure": "resident_peak_mb", "blocks": blocks, "value": round(resident as f64 / 1e6) }),
+        );
+    }
+}
+
+/// Measures each target; gives each one's p99, for the growth of the next.
+async fn measure(long: &Long, before: &BTreeMap<String, f64>) -> BTreeMap<String, f64> {
+    let url = long.cluster.url(0).to_owned();
+    let http = Client::new();
+    let samples = samples(long, &http, &url).await;
+    let mut all = BTreeMap::new();
+    for target in targets(&http, &url).await {
+        let requests = |at: usize| request(&http, &url, &target, long, &samples[at * 31 % samples.len()]);
+        let Measured { call, livez, failed } = timed(&http, &url, requests).await;
+        let (p50, p99, base) = (quantile(&call, 50), quantile(&call, 99), quantile(&livez, 99));
+        let growth = before.get(&target.name).map(|before| round(p99 / before));
+        print(&json!({
+            "figure": target.name, "blocks": long.blocks, "p50_ms": round(p50), "p99_ms": round(p99), "livez_p99_ms": round(base),
+            "ratio": round(p99 / base), "growth": growth, "p50_livez_ms": round(quantile(&livez, 50)), "failed": failed,
+        }));
+        all.insert(target.name, p99);
+    }
+    all
+}
+
+/// Sends the call and `/livez` in turns, each when it is due, however long others take.
+async fn timed(http: &Client, url: &str, request: impl Fn(usize) -> reqwest::RequestBuilder) -> Measured {
+    let (start, interval) = (Instant::now(), Duration::from_secs(1) / (2 * RATE));
+    let mut waiting = Vec::with_capacity(2 * REQUESTS);
+    for at in 0..2 * REQUESTS {
+        let due = start + interval * u32::try_from(at).expect("few");
+        let is_call = at % 2 == 0;
+        let request = if is_call { request(at / 2) } else { http.get(format!("{url}/livez")) };
+        tokio::time::sleep_until(due.into()).await;
+        waiting.push(tokio::spawn(async move {
+            let answer = request.send().await.expect("an answer");
+            let is_fine = answer.status().is_success();
+            answer.bytes().await.expect("a body");
+            (is_call, due.elapsed().as_secs_f64() * 1e3, is_fine)
+        }));
+    }
+    let mut measured = Measured { call: Vec::new(), livez: Vec::new(), failed: 0 };
+    for answered in waiting {
+        let (is_call, ms, is_fine) = answered.await.expect("it ends");
+        measured.failed += usize::from(!is_fine);
+        if is_call { measured.call.push(ms) } else { measured.livez.push(ms) }
+    }
+    measured.call.sort_by(f64::total_cmp);
+    measured.livez.sort_by(f64::total_cmp);
+    measured
+}
+
+/// Every read call, then the explorer's pages.
+async fn targets(http: &Client, url: &str) -> Vec<Target> {
+    let document = json_of(http, &format!("{url}/openapi.json")).await;
+    let mut targets = Vec::new();
+    for (path, operations) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in operations.as_object().expect("operations") {
+            let name = operation["operationId"].as_str().expect("a name").to_owned();
+            if APART.contains(&name.as_str()) || !name.contains('.') || path == "/v1/events" {
+                continue;
+            }
+            let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+            let wanted =
+                |it: &&Value| it["in"] == "query" && (it["required"] == true || it["name"] == "limit");
+            let query = parameters.iter().filter(wanted);
+            let query = query.map(|it| it["name"].as_str().expect("a name").to_owned()).collect();
+            let method = if method == "post" { Method::POST } else { Method::GET };
+            targets.push(Target { name, method, path: path.clone(), query });
+        }
+    }
+    for path in [
+        "/",
+        "/blocks",
+        "/block/{name}",
+        "/transactions",
+        "/tx/{txid}",
+        "/batch/{root}",
+        "/receipt/{hash}",
+        "/accounts",
+        "/key/{key}",
+        "/mempool",
+        "/peers",
+        "/forks",
+        "/evidence",
+    ] {
+        let name = format!("page {path}");
+        targets.push(Target { name, method: Method::GET, path: path.to_owned(), query: Vec::new() });
+    }
+    targets
+}
+
+fn request(
+    http: &Client,
+    url: &str,
+    target: &Target,
+    long: &Long,
+    sample: &Sample,
+) -> reqwest::RequestBuilder {
+    let mut path = target.path.clone();
+    while let Some((begin, rest)) = path.split_once('{') {
+        let (name, end) = rest.split_once('}').expect("braces are closed");
+        path = format!("{begin}{}{end}", value(target, name, long, sample));
+    }
+    let mut address = format!("{url}{path}");
+    for (at, name) in target.query.iter().enumerate() {
+        let sign = if at == 0 { '?' } else { '&' };
+        let _ = write!(address, "{sign}{name}={}", value(target, name, long, sample));
+    }
+    let request = http.request(target.method.clone(), address);
+    match target.name.as_str() {
+        "receipt.verify" => request.json(&json!({ "receipt": sample.receipt })),
+        "tx.states" => request.json(&json!({ "txids": [sample.txid] })),
+        _ => request,
+    }
+}
+
+/// A parameter's value; a call with another parameter is one that this bench does not know yet.
+fn value(target: &Target, name: &str, long: &Long, sample: &Sample) -> String {
+    let key = long.controller.to_string();
+    match name {
+        "name" if target.path.contains("senders") => key,
+        "name" => sample.block.clone(),
+        "txid" => sample.txid.clone(),
+        "root" => sample.root.clone(),
+        "leaf_count" => sample.leaf_count.to_string(),
+        "sequence" => sample.sequence.to_string(),
+        "hash" | "q" => sample.leaf.clone(),
+        "host" => "node".to_owned(),
+        "key" => key,
+        "miner" => PublicKey::of(&long.cluster.keys[0]).to_string(),
+        "height" | "from" => sample.height.to_string(),
+        "limit" => PAGE.to_string(),
+        "kind" => "anchor".to_owned(),
+        "roll" => "accounts".to_owned(),
+        other => panic!("{}: what is {other}?", target.name),
+    }
+}
+
+async fn samples(long: &Long, http: &Client, url: &str) -> Vec<Sample> {
+    let mut samples = Vec::with_capacity(SAMPLES);
+    let range = long.anchored();
+    let step = (range.end() - range.start()) / SAMPLES as u64;
+    for at in 0..SAMPLES as u64 {
+        // Not at the same place of each group of blocks that were written together.
+        let height = range.start() + at * step + at * 7 % step.max(1);
+        let block = json_of(http, &format!("{url}/v1/block/{height}")).await;
+        let listed = &block["transactions"][0];
+        let body = &listed["transaction"]["body"];
+        let anchor = &body["action"]["anchor"];
+        let leaf = leaf(height, at % long.per_block).to_string();
+        let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("no text in {block}")).to_owned();
+        samples.push(Sample {
+            height,
+            block: text(&block["hash"]),
+            txid: text(&listed["txid"]),
+            root: text(&anchor["root"]),
+            leaf_count: anchor["leaf_count"].as_u64().expect("a number"),
+            sequence: body["sequence"].as_u64().expect("a number"),
+            receipt: json_of(http, &format!("{url}/v1/receipts/{leaf}")).await,
+            leaf,
+        });
+    }
+    samples
+}
+
+async fn json_of(http: &Client, url: &str) -> Value {
+    let answer = http.get(url).send().await.expect("an answer");
+    assert!(answer.status().is_success(), "{url}: {}", answer.status());
+    answer.json().await.expect("JSON")
+}
+
+fn quantile(sorted: &[f64], percent: usize) -> f64 {
+    sorted[(sorted.len() * percent / 100).min(sorted.len() - 1)]
+}
+
+fn round(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
+}
+
+fn print(line: &Value) {
+    let mut line = line.clone();
+    line["bench"] = json!("reads");
+    println!("{line}");
+}
