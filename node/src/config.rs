@@ -21,6 +21,7 @@ pub use self::error::{ConfigError, ValueError};
 pub use self::key::{ENV_FILE, ENV_PREFIX, Key};
 use crate::miner::SHARE_MIN;
 use crate::p2p::address;
+use crate::rpc::Limits;
 
 /// The configuration file that is read from the data folder if no other is named.
 pub const FILE_NAME: &str = "node.toml";
@@ -34,6 +35,8 @@ const FILE_BYTES_MAX: usize = 64 << 10;
 const MIN_FREE_MIB_MAX: u32 = 1 << 20;
 /// The fastest scrub, in rows a second.
 const SCRUB_ROWS_MAX: u32 = 100_000;
+/// The highest rate of one identity: a million a second.
+const RATE_MAX: u32 = 1_000_000;
 /// Peers that a configuration may name.
 const PEERS_MAX: usize = 256;
 
@@ -54,6 +57,8 @@ pub struct Config {
     pub http: SocketAddr,
     /// Peers to keep connections to, each with or without `/p2p/ID`.
     pub peers: Vec<Multiaddr>,
+    /// How often one address or key may ask over HTTP.
+    pub limits: Limits,
     /// Mining.
     pub mining: Mining,
     /// The store.
@@ -186,6 +191,10 @@ impl Settings {
             listen: self.parse(Key::Listen, |text| Ok(address::parse_listen(text)?))?,
             http: self.parse(Key::Http, |text| text.parse().map_err(|_| ValueError::Socket))?,
             peers: self.parse(Key::Peers, peers)?,
+            limits: Limits {
+                requests_per_s: self.parse(Key::LimitsRequests, |text| number(text, RATE_MAX))?,
+                submissions_per_s: self.parse(Key::LimitsSubmissions, |text| number(text, RATE_MAX))?,
+            },
             storage: Storage {
                 min_free_mib: self.parse(Key::StorageMinFree, |text| number(text, MIN_FREE_MIB_MAX))?,
                 scrub_rows_per_s: self.parse(Key::StorageScrub, |text| number(text, SCRUB_ROWS_MAX))?,
@@ -247,6 +256,7 @@ impl Settings {
                 Key::Listen => "/ip4/127.0.0.1/tcp/7600".into(),
                 Key::Http => "127.0.0.1:7700".into(),
                 Key::Peers | Key::PresharedKey | Key::ReadyFile | Key::Follow => String::new(),
+                Key::LimitsRequests | Key::LimitsSubmissions => "0".into(),
                 Key::MiningShare => "0.05".into(),
                 Key::StorageMinFree => "256".into(),
                 Key::StorageScrub => "50".into(),

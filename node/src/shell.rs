@@ -184,6 +184,7 @@ pub async fn run(
         tip,
         submit: submit_in,
         miner_asks: miner_asks_in,
+        limits: config.limits,
         peers: peers.connected_counter(),
         metrics: Arc::clone(&metrics),
         met: peers.met(),

@@ -14,6 +14,7 @@ use dronechain_tests::browser::Browser;
 use dronechain_tests::cluster::Cluster;
 use dronechain_tests::explored::{Explored, explored, record, submit};
 use dronechain_tests::hostile::Forge;
+use dronechain_tests::long::{Long, leaf};
 use dronechain_tests::process::run;
 use dronechain_tests::wait::until;
 use reqwest::redirect::Policy;
@@ -414,6 +415,45 @@ async fn browser_recomputes_a_receipt_and_finds_what_is_wrong_with_another() {
     for (scheme, width) in [("light", 1_200), ("dark", PHONE)] {
         browser.prefer(scheme, width).await;
         is_sound(&browser, &format!("a bad receipt at {width} px"), base, axe.as_deref()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hundred_thousand_blocks_are_searched_and_paged_to_the_first() {
+    const BLOCKS: u64 = 100_000;
+    let mut long = Long::new(BLOCKS, BLOCKS);
+    long.cluster.start(0, &["--mining-share", "0"]).await;
+    let base = long.cluster.url(0).to_owned();
+    let block = |height: u64| format!("/v1/header/{height}");
+    let hash = |header: &Value| header["hash"].as_str().expect("a hash").to_owned();
+    let middle = hash(&long.cluster.get(0, &block(BLOCKS / 2)).await.expect("a header"));
+    let leaf = leaf(BLOCKS / 2, 0);
+    let receipt = format!("{base}/receipt/{leaf}");
+    assert!(plain(&receipt).await.text.contains("This receipt holds"));
+    let last = plain(&format!("{base}/blocks?before=3")).await.text;
+    assert!(
+        last.contains("/block/2\"")
+            || last.contains(&hash(&long.cluster.get(0, &block(2)).await.expect("a header")))
+    );
+    // Counted beside the pages, to the last record.
+    until("the number of records", async || {
+        let page = plain(&format!("{base}/")).await.text;
+        page.contains("<dt>Records anchored</dt><dd>199,996</dd>").then_some(())
+    })
+    .await;
+    let Some(browser) = Browser::start().await else { return };
+    let axe = axe();
+    browser.open(&format!("{base}/")).await;
+    browser.find("#q").await.expect("a search box").send(&format!("{}{ENTER}", BLOCKS / 2)).await;
+    let page = format!("{base}/block/{middle}");
+    until("the block's page", async || (browser.address().await == page).then_some(())).await;
+    is_sound(&browser, "a block in the middle", &base, axe.as_deref()).await;
+    browser.find("#q").await.expect("a search box").send(&format!("{leaf}{ENTER}")).await;
+    until("the receipt's page", async || (browser.address().await == receipt).then_some(())).await;
+    browser.shows("#verdict", "This receipt holds").await;
+    browser.shows("#recomputed", "This browser recomputed all").await;
+    for path in ["/blocks", "/blocks?before=50000", "/blocks?before=3", "/transactions", "/accounts"] {
+        sound(&browser, &format!("{base}{path}"), &base, axe.as_deref()).await;
     }
 }
 

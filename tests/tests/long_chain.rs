@@ -5,7 +5,6 @@ use dronechain_tests::fleet::dronechain;
 use dronechain_tests::ledger::checked;
 use dronechain_tests::long::{Long, leaf, record};
 use dronechain_tests::process::run_json;
-use dronechain_tests::wait::until;
 
 const BLOCKS: u64 = 3_000;
 
@@ -26,17 +25,15 @@ async fn written_chain_holds_every_rule_and_a_fresh_node_syncs_it() {
     }
     cluster.reaches(1, BLOCKS).await;
     assert_eq!(cluster.one_tip().await.0, BLOCKS);
-    // Of a record in its middle, and the first: receipts by the node that synced.
+    // Receipts of the first and the last records, by the headers that the other node verified. It has no old bodies.
     let headers = text(&cluster, "headers");
     run_json(dronechain(&["headers", "export"]).args(["--node", cluster.url(1), "--out", &headers]));
-    for (height, index) in [(BLOCKS, 0), (BLOCKS - 50, per_block - 1)] {
+    for (height, index) in [(3, 0), (BLOCKS, per_block - 1)] {
         let hash = leaf(height, index).to_string();
-        let path = format!("/v1/receipts/{hash}");
-        until("the batch body", async || cluster.get(1, &path).await).await;
         let [file, receipt] = ["record", "receipt"].map(|name| text(&cluster, &format!("{name}-{height}")));
         std::fs::write(&file, record(height, index)).expect("a file");
         let mut get = dronechain(&["receipt", "get", &hash, "--out", &receipt]);
-        run_json(get.args(["--node", cluster.url(1)]));
+        run_json(get.args(["--node", cluster.url(0)]));
         let verdict =
             run_json(dronechain(&["receipt", "verify", &file, &receipt]).args(["--headers", &headers]));
         assert_eq!(verdict["verified"], true, "{verdict}");

@@ -11,7 +11,7 @@
 //! | `promises` | sequence, 8 bytes, node, 32 | signed promise |
 //! | `broken` | node, 32 bytes, sequence, 8 | evidence of a broken promise |
 //! | `state` | `identity` | format (4), public key (32), chain id (32) |
-//! | `state` | `marks` | commit number, first record in no batch, next sequence (all ones if unknown), first record that is kept; 8 each |
+//! | `state` | `marks` | commit number, first record in no batch, next sequence (all ones if unknown), first record that is kept, number of the next record; 8 each |
 //!
 //! Numbers are big-endian in keys, so that they sort, and little-endian in values.
 //!
@@ -58,6 +58,8 @@ pub(super) struct Marks {
     pub(super) sequence: Option<u64>,
     /// First record of the first group that is kept.
     kept: u64,
+    /// Number of the next record.
+    pub(super) next: u64,
 }
 
 /// One signed batch.
@@ -119,8 +121,6 @@ pub(super) struct Contents {
     pub(super) broken: Vec<BrokenPromise>,
     /// Number of the first record and number of records of each group.
     pub(super) groups: Vec<(u64, u32)>,
-    /// Number of the next record.
-    pub(super) next: u64,
     /// Bytes of groups in the last segment.
     last_bytes: u64,
 }
@@ -141,8 +141,6 @@ pub(super) struct Outbox {
     counter: Counter,
     /// None after a failure, until it could be opened again.
     spaces: Option<Spaces>,
-    /// Number of the next record.
-    next: u64,
     /// Bytes of groups in the last segment.
     last_bytes: u64,
     /// Takes segments away beside the writing; gives those that are still there.
@@ -206,7 +204,6 @@ impl Outbox {
             marks,
             counter,
             spaces: Some(spaces),
-            next: found.next,
             last_bytes: found.last_bytes,
             removing: None,
             left: Vec::new(),
@@ -252,7 +249,6 @@ impl Outbox {
                 if found.commit > self.marks.commit {
                     // The commit that failed was on disk nevertheless.
                     self.marks = found;
-                    self.next = changes.end().unwrap_or(self.next);
                     self.count();
                     return Ok(());
                 }
@@ -265,7 +261,6 @@ impl Outbox {
         match written {
             Ok(()) => {
                 self.marks = marks;
-                self.next = changes.end().unwrap_or(self.next);
                 self.count();
                 Ok(())
             }
@@ -298,7 +293,7 @@ impl Outbox {
             self.left = removing.join().unwrap_or_default();
         }
         let Some(spaces) = self.spaces.as_mut().filter(|_| self.removing.is_none()) else { return };
-        let mut gone = spaces.segments.take_gone(self.marks.kept, self.next, is_full);
+        let mut gone = spaces.segments.take_gone(self.marks.kept, self.marks.next, is_full);
         if gone.is_empty() && (self.left.is_empty() || !is_full) {
             return;
         }
@@ -346,7 +341,8 @@ impl Drop for Outbox {
 impl Marks {
     fn after(self, changes: &Changes) -> Self {
         let (batched, kept) = (self.batched.max(changes.passed), self.kept.max(changes.left));
-        let mut marks = Self { commit: self.commit + 1, batched, kept, ..self };
+        let next = self.next.max(changes.end().unwrap_or(0));
+        let mut marks = Self { commit: self.commit + 1, batched, kept, next, ..self };
         for batch in &changes.batches {
             marks.batched = marks.batched.max(batch.first + u64::from(batch.count));
             marks.sequence = marks.sequence.max(Some(batch.sequence + 1));
@@ -355,14 +351,14 @@ impl Marks {
     }
 
     fn encode(self) -> Vec<u8> {
-        [self.commit, self.batched, self.sequence.unwrap_or(u64::MAX), self.kept]
+        [self.commit, self.batched, self.sequence.unwrap_or(u64::MAX), self.kept, self.next]
             .map(u64::to_le_bytes)
             .concat()
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
-        let [commit, batched, sequence, kept] = numbers(bytes)?;
-        Some(Self { commit, batched, sequence: (sequence != u64::MAX).then_some(sequence), kept })
+        let [commit, batched, sequence, kept, next] = numbers(bytes)?;
+        Some(Self { commit, batched, sequence: (sequence != u64::MAX).then_some(sequence), kept, next })
     }
 }
 
@@ -431,7 +427,7 @@ impl Spaces {
     fn marks(&self, path: &Path) -> Result<Marks, OutboxError> {
         let found = self.state.get(MARKS).map_err(|error| fault(path, &error))?;
         let Some(bytes) = found else {
-            return Ok(Marks { commit: 0, batched: 0, sequence: None, kept: 0 });
+            return Ok(Marks { commit: 0, batched: 0, sequence: None, kept: 0, next: 0 });
         };
         Marks::decode(&bytes).ok_or_else(|| damaged(path, "its marks"))
     }
@@ -446,7 +442,7 @@ impl Spaces {
         }
         // By records: each belongs to one batch, or to none.
         batches.sort_by_key(|(batch, _): &(Batched, _)| batch.first);
-        let (mut loose, mut groups, mut next) = (Vec::new(), Vec::new(), marks.batched);
+        let (mut loose, mut groups) = (Vec::new(), Vec::new());
         let mut batch = 0;
         let (mut last, mut last_bytes) = (None, 0);
         for (segment, row) in self.segments.iter() {
@@ -461,7 +457,6 @@ impl Spaces {
             let (first, records) = group(&key, &value).ok_or_else(|| damaged(path, "a group of records"))?;
             groups.push((first, u32::try_from(records.len()).unwrap_or(u32::MAX)));
             for (number, record) in (first..).zip(records) {
-                next = next.max(number + 1);
                 while batches.get(batch).is_some_and(|(batch, _)| batch.end() <= number) {
                     batch += 1;
                 }
@@ -476,7 +471,7 @@ impl Spaces {
         batches.sort_by_key(|(batch, _)| batch.sequence);
         let promises = values(&self.promises, path, "a promise")?;
         let broken = self.evidence(path)?;
-        Ok(Contents { marks, batches, loose, promises, broken, groups, next, last_bytes })
+        Ok(Contents { marks, batches, loose, promises, broken, groups, last_bytes })
     }
 }
 

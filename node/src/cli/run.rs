@@ -42,6 +42,12 @@ pub(super) struct Flags {
     /// A peer to stay connected to, e.g. /dns4/node2/tcp/7600; once for each.
     #[arg(long = "peer", value_name = "ADDR")]
     peers: Vec<String>,
+    /// Requests that one address may make a second, and twice as many at once; 0 does not limit them.
+    #[arg(long, value_name = "NUMBER")]
+    requests_per_s: Option<String>,
+    /// Submissions that one key may make a second, and twice as many at once; 0 does not limit them.
+    #[arg(long, value_name = "NUMBER")]
+    submissions_per_s: Option<String>,
     /// Share of one thread to mine with, up to 1; 0 switches mining off.
     #[arg(long, value_name = "SHARE")]
     mining_share: Option<String>,
@@ -86,6 +92,8 @@ impl Flags {
             (Key::PresharedKey, &self.preshared_key),
             (Key::Listen, &self.listen),
             (Key::Http, &self.http),
+            (Key::LimitsRequests, &self.requests_per_s),
+            (Key::LimitsSubmissions, &self.submissions_per_s),
             (Key::MiningShare, &self.mining_share),
             (Key::StorageMinFree, &self.min_free_mib),
             (Key::StorageScrub, &self.scrub_rows_per_s),

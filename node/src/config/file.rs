@@ -104,7 +104,7 @@ impl Setting {
                 Value::Array(peers.map(|peer| Value::String(peer.into())).collect())
             }
             Key::MiningShare => self.value.parse().map_or_else(|_| text(), Value::Float),
-            Key::StorageMinFree | Key::StorageScrub => {
+            Key::StorageMinFree | Key::StorageScrub | Key::LimitsRequests | Key::LimitsSubmissions => {
                 self.value.parse().map_or_else(|_| text(), Value::Integer)
             }
             Key::LogJson => self.value.parse().map_or_else(|_| text(), Value::Boolean),
@@ -137,11 +137,12 @@ fn text_of(key: Key, value: &DeValue<'_>) -> Option<String> {
         }
         (Key::MiningShare, DeValue::Float(number)) => Some(number.as_str().into()),
         (Key::MiningShare, DeValue::Integer(number)) if number.radix() == 10 => Some(number.as_str().into()),
-        (Key::StorageMinFree | Key::StorageScrub, DeValue::Integer(number)) if number.radix() == 10 => {
+        (key, DeValue::Integer(number)) if key.is_whole() && number.radix() == 10 => {
             Some(number.as_str().into())
         }
         (Key::LogJson, DeValue::Boolean(truth)) => Some(truth.to_string()),
-        (Key::Peers | Key::MiningShare | Key::StorageMinFree | Key::StorageScrub | Key::LogJson, _) => None,
+        (Key::Peers | Key::MiningShare | Key::LogJson, _) => None,
+        (key, _) if key.is_whole() => None,
         (_, DeValue::String(text)) => Some(text.to_string()),
         (_, _) => None,
     }

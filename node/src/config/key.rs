@@ -22,6 +22,10 @@ pub enum Key {
     Http,
     /// `peers`
     Peers,
+    /// `limits.requests_per_s`
+    LimitsRequests,
+    /// `limits.submissions_per_s`
+    LimitsSubmissions,
     /// `mining.share`
     MiningShare,
     /// `storage.min_free_mib`
@@ -40,7 +44,7 @@ pub enum Key {
 
 impl Key {
     /// Every setting.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Data,
         Self::Spec,
         Self::Key,
@@ -48,6 +52,8 @@ impl Key {
         Self::Listen,
         Self::Http,
         Self::Peers,
+        Self::LimitsRequests,
+        Self::LimitsSubmissions,
         Self::MiningShare,
         Self::StorageMinFree,
         Self::StorageScrub,
@@ -67,6 +73,8 @@ impl Key {
             Self::Listen => "listen",
             Self::Http => "http",
             Self::Peers => "peers",
+            Self::LimitsRequests => "limits.requests_per_s",
+            Self::LimitsSubmissions => "limits.submissions_per_s",
             Self::MiningShare => "mining.share",
             Self::StorageMinFree => "storage.min_free_mib",
             Self::StorageScrub => "storage.scrub_rows_per_s",
@@ -87,6 +95,8 @@ impl Key {
             Self::Listen => "--listen",
             Self::Http => "--http",
             Self::Peers => "--peer",
+            Self::LimitsRequests => "--requests-per-s",
+            Self::LimitsSubmissions => "--submissions-per-s",
             Self::MiningShare => "--mining-share",
             Self::StorageMinFree => "--min-free-mib",
             Self::StorageScrub => "--scrub-rows-per-s",
@@ -102,7 +112,9 @@ impl Key {
         match self {
             Self::Peers => "a list of texts in quotes",
             Self::MiningShare => "a number",
-            Self::StorageMinFree | Self::StorageScrub => "a whole number",
+            Self::LimitsRequests | Self::LimitsSubmissions | Self::StorageMinFree | Self::StorageScrub => {
+                "a whole number"
+            }
             Self::LogJson => "true or false",
             Self::Data
             | Self::Spec
@@ -114,6 +126,14 @@ impl Key {
             | Self::ReadyFile
             | Self::Follow => "a text in quotes",
         }
+    }
+
+    /// Whether its values are whole numbers.
+    pub(super) const fn is_whole(self) -> bool {
+        matches!(
+            self,
+            Self::LimitsRequests | Self::LimitsSubmissions | Self::StorageMinFree | Self::StorageScrub
+        )
     }
 
     /// The environment variable.

@@ -1,7 +1,8 @@
-//! How many records the chain anchors: counted block by block, and kept from one page to the next.
+//! How many records the chain anchors: counted block by block beside the pages, and kept from one to the next.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::transaction::{Action, Transaction};
@@ -23,11 +24,39 @@ pub(super) struct Count {
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     counts: Mutex<VecDeque<Count>>,
+    /// Whether a thread counts.
+    is_counting: AtomicBool,
+    /// How far it has come.
+    reached: Mutex<Option<Count>>,
 }
 
 impl Tally {
-    /// Counts on towards the tip, [`TALLY_STEP`] blocks at most. Blocks.
-    pub(super) fn advance(&self, store: &Store) -> Result<Count, ViewError> {
+    /// Where the count stands. A few blocks are counted now; more by a thread, whose end nobody waits for. Blocks.
+    pub(super) fn at(self: &Arc<Self>, store: &Arc<Store>) -> Result<Count, ViewError> {
+        if self.is_counting.load(Ordering::Acquire)
+            && let Some(reached) = *self.reached.lock().unwrap_or_else(PoisonError::into_inner)
+        {
+            return Ok(reached);
+        }
+        let last = self.advance(store, TALLY_STEP)?;
+        if store.active(last.height + 1)?.is_some() && !self.is_counting.swap(true, Ordering::AcqRel) {
+            let (tally, store) = (Arc::clone(self), Arc::clone(store));
+            tokio::task::spawn_blocking(move || {
+                let mut height = last.height;
+                // An error shows on the next page.
+                while let Ok(count) = tally.advance(&store, TALLY_STEP)
+                    && count.height > height
+                {
+                    height = count.height;
+                }
+                tally.is_counting.store(false, Ordering::Release);
+            });
+        }
+        Ok(last)
+    }
+
+    /// Counts on towards the tip, `step` blocks at most. Blocks.
+    fn advance(&self, store: &Store, step: u64) -> Result<Count, ViewError> {
         // Whoever panicked left whole counts.
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(last) = counts.back() {
@@ -38,7 +67,7 @@ impl Tally {
         }
         let mut last =
             counts.back().copied().unwrap_or(Count { height: 0, block: store.chain_id(), records: 0 });
-        for height in last.height + 1..=last.height + TALLY_STEP {
+        for height in last.height + 1..=last.height + step {
             let Some(block) = store.active(height)? else { break };
             let Some(stored) = store.header(&block)? else { break };
             // A reorganisation came in between: the next time begins below it.
@@ -53,6 +82,7 @@ impl Tally {
                 counts.pop_front();
             }
         }
+        *self.reached.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
         Ok(last)
     }
 }

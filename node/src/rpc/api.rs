@@ -14,6 +14,7 @@ use super::cache::Cache;
 use super::error::ApiError;
 use super::limits::{BATCH_TREES_MAX, BLOCK_TREES_MAX, EVENT_STREAMS_MAX, SUBMISSIONS_KIB_MAX, WORKERS_MAX};
 use super::metrics::Traffic;
+use super::rates::Rates;
 use super::{Rpc, TipView};
 use crate::core::view::BatchId;
 
@@ -33,6 +34,8 @@ pub(crate) struct Api {
     pub(super) event_streams: Arc<Semaphore>,
     /// Requests and submissions, counted.
     pub(super) traffic: Traffic,
+    /// Who has asked how often.
+    pub(super) rates: Rates,
     /// True once the server stops: what has no end by itself ends then.
     pub(super) stopped: watch::Receiver<bool>,
     workers: Arc<Semaphore>,
@@ -47,8 +50,10 @@ pub(crate) struct BlockParts {
 
 impl Api {
     pub(super) fn new(rpc: Rpc, stopped: watch::Receiver<bool>) -> Self {
+        let rates = Rates::new(rpc.limits);
         Self {
             rpc,
+            rates,
             batches: Cache::new(BATCH_TREES_MAX),
             blocks: Cache::new(BLOCK_TREES_MAX),
             accounts: Cache::new(1),

@@ -1,5 +1,7 @@
 //! Refusals: one variant per cause, and one match that gives each its status and name.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -49,6 +51,8 @@ pub(crate) enum ApiError {
     Mining(MiningError),
     #[error("too many submissions at once, try again later")]
     Busy,
+    #[error("asked too often, try again in {} s", seconds(*wait))]
+    TooOften { wait: Duration },
     #[error("too many streams of events at once, try again later or at another node")]
     StreamsFull,
     #[error("the node is low on disk space and takes nothing in; try another node")]
@@ -83,10 +87,18 @@ pub(super) struct Refusal {
     name: &'static str,
     /// For people.
     pub(super) message: String,
+    /// Seconds to wait before the next try, where it was asked too often.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_s: Option<u64>,
+}
+
+/// Whole seconds, at least one.
+fn seconds(wait: Duration) -> u64 {
+    wait.as_millis().div_ceil(1_000).max(1).try_into().unwrap_or(u64::MAX)
 }
 
 /// Codes of JSON-RPC errors, with what they mean.
-pub(super) const CODES: [(i32, &str); 7] = [
+pub(super) const CODES: [(i32, &str); 8] = [
     (INVALID_PARAMS, "the parameters are not those of the method"),
     (INTERNAL, "the node failed"),
     (UNKNOWN, "nothing of this name is here"),
@@ -94,6 +106,7 @@ pub(super) const CODES: [(i32, &str); 7] = [
     (CONFLICT, "another transaction has the sequence, or the template is an old one"),
     (UNAVAILABLE, "not now: try again, or another node"),
     (TOO_LARGE, "too large"),
+    (TOO_OFTEN, "asked too often: try again after the time that `data` names"),
 ];
 const INVALID_PARAMS: i32 = -32_602;
 const INTERNAL: i32 = -32_603;
@@ -102,6 +115,7 @@ const REFUSED: i32 = -32_002;
 const CONFLICT: i32 = -32_003;
 const UNAVAILABLE: i32 = -32_004;
 const TOO_LARGE: i32 = -32_005;
+const TOO_OFTEN: i32 = -32_006;
 
 impl ApiError {
     /// Status, the ledger's rule if one refused, and the name.
@@ -148,6 +162,7 @@ impl ApiError {
                 MiningError::Stale => plain(StatusCode::CONFLICT, "stale-template"),
             },
             Self::Busy => plain(StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            Self::TooOften { .. } => plain(StatusCode::TOO_MANY_REQUESTS, "too-often"),
             Self::StreamsFull => plain(StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::NoSpace => plain(StatusCode::SERVICE_UNAVAILABLE, "no-space"),
             Self::NoAnswer => plain(StatusCode::SERVICE_UNAVAILABLE, "no-answer"),
@@ -173,9 +188,16 @@ impl ApiError {
         }
     }
 
+    fn retry_after_s(&self) -> Option<u64> {
+        match self {
+            Self::TooOften { wait } => Some(seconds(*wait)),
+            _ => None,
+        }
+    }
+
     pub(super) fn refusal(&self) -> Refusal {
         let (_, rule, name) = self.parts();
-        Refusal { rule, name, message: self.to_string() }
+        Refusal { rule, name, message: self.to_string(), retry_after_s: self.retry_after_s() }
     }
 
     /// Its code in JSON-RPC.
@@ -187,6 +209,7 @@ impl ApiError {
             StatusCode::CONFLICT => CONFLICT,
             StatusCode::SERVICE_UNAVAILABLE => UNAVAILABLE,
             StatusCode::PAYLOAD_TOO_LARGE => TOO_LARGE,
+            StatusCode::TOO_MANY_REQUESTS => TOO_OFTEN,
             _ => INTERNAL,
         }
     }
@@ -195,10 +218,11 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         self.log();
-        let status = self.status();
+        let (status, wait) = (self.status(), self.retry_after_s());
         let mut response = (status, Json(Envelope { error: self.refusal() })).into_response();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        let wait = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(1).or(wait);
+        if let Some(wait) = wait {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait));
         }
         response
     }

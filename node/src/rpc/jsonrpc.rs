@@ -33,7 +33,8 @@ use super::{describe, events, submit};
 /// Adds a call under its name.
 pub(super) fn register<C: Call>(module: &mut RpcModule<Api>) {
     module
-        .register_async_method(C::NAME, |params, api, _| async move {
+        .register_async_method(C::NAME, |params, api, of| async move {
+            api.rates.request(of.get())?;
             answered(C::call(api, read::<C::Params>(&params)?).await?)
         })
         .expect("names differ");
@@ -65,14 +66,25 @@ pub(super) fn methods(api: &Arc<Api>, calls: &[Entry]) -> Methods {
         (call.register)(&mut module);
     }
     let discover = describe::openrpc(calls);
-    module.register_method("rpc.discover", move |_, _, _| discover.clone()).expect("names differ");
+    module
+        .register_method("rpc.discover", move |_, api, of| {
+            api.rates.request(of.get())?;
+            Ok::<_, ErrorObjectOwned>(discover.clone())
+        })
+        .expect("names differ");
     submit::register(&mut module);
     module
         .register_subscription(
             describe::SUBSCRIBE,
             describe::NOTIFICATION,
             describe::UNSUBSCRIBE,
-            |params, pending, api, _| subscribe(params, pending, api),
+            |params, pending, api, of| async move {
+                if let Err(error) = api.rates.request(of.get()) {
+                    pending.reject(error).await;
+                    return Ok(());
+                }
+                subscribe(params, pending, api).await
+            },
         )
         .expect("names differ");
     module.into()

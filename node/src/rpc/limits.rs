@@ -38,6 +38,11 @@ pub const ANSWER_WAIT: Duration = Duration::from_secs(30);
 /// How long `/readyz?verbose` tells of a clock that differed.
 pub const CLOCK_MEMORY_MS: u64 = 3_600_000;
 
+/// How many seconds' worth of its rate an identity may ask at once.
+pub const RATE_BURST: Duration = Duration::from_secs(2);
+/// Identities whose share is not whole, of each kind; more are told to come back.
+pub const RATED_MAX: usize = 65_536;
+
 /// Requests that read the store or check signatures at a time; more wait.
 pub const WORKERS_MAX: usize = 8;
 /// The longest that `/v1/tip` waits, in ms.

@@ -57,6 +57,10 @@ fn text(api: &Api) -> Result<String, ApiError> {
     pool_and_blocks(api, &mut page);
     keeping(api, &mut page)?;
     api.traffic.write(&mut page);
+    page.head(Family::RateLimited);
+    for (identity, refused) in api.rates.refused() {
+        page.row(Family::RateLimited, "", &format!("{{identity=\"{identity}\"}}"), refused);
+    }
     if let Some(bytes) = resident_bytes() {
         page.one(Family::ResidentMemory, bytes);
     }

@@ -27,6 +27,7 @@ mod mining;
 mod params;
 pub(crate) mod peers;
 mod proof;
+mod rates;
 mod ready;
 mod receipts;
 #[cfg(test)]
@@ -52,6 +53,7 @@ use crate::p2p::Met;
 use crate::store::Store;
 
 pub use self::mining::MinerAsks;
+pub use self::rates::Limits;
 pub(crate) use self::server::accept;
 pub use self::server::serve;
 pub use self::submit::Submit;
@@ -72,6 +74,8 @@ pub struct Rpc {
     pub submit: mpsc::Sender<Submit>,
     /// Where miners elsewhere ask.
     pub miner_asks: mpsc::Sender<MinerAsks>,
+    /// How often one identity may ask.
+    pub limits: Limits,
     /// Connected peers.
     pub peers: Arc<AtomicUsize>,
     /// What the shell counts.

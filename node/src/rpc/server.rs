@@ -25,8 +25,9 @@ use super::limits::{
     ACCEPT_FAILURES_MAX, ACCEPT_PAUSE, BODY_BYTES_MAX, CONNECTION_AGE_MAX, CONNECTIONS_MAX, GRACE,
     HEAD_BYTES_MAX, HEAD_WAIT,
 };
+use super::rates::Client;
 use super::slots::{Slot, Slots, track};
-use super::{Rpc, calls, describe, events, jsonrpc, metrics, ready, status, submit};
+use super::{Rpc, calls, describe, events, jsonrpc, metrics, rates, ready, status, submit};
 use crate::explorer;
 
 /// Serves until `shutdown` resolves; requests under way then get a short time to finish.
@@ -61,9 +62,10 @@ pub(crate) async fn accept(
             () = &mut shutdown => break Ok(()),
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, address)) => {
                 failures = 0;
-                connections.spawn(connection(stream, router.clone(), slots.take(), stopped.clone()));
+                let router = router.clone().layer(Extension(Client::of(address.ip())));
+                connections.spawn(connection(stream, router, slots.take(), stopped.clone()));
             }
             // Too many open files is a matter of connections, too.
             Err(error) if is_short_of_files(&error) && slots.evict() => {
@@ -156,5 +158,6 @@ fn router(rpc: Rpc, stopped: watch::Receiver<bool>) -> Router {
         .with_state(Arc::clone(&api))
         .merge(jsonrpc::mount(methods, stopped))
         .method_not_allowed_fallback(async || ApiError::Method)
+        .layer(from_fn_with_state(Arc::clone(&api), rates::limit))
         .layer(from_fn_with_state(api, metrics::observe))
 }

@@ -122,6 +122,7 @@ async fn take(api: &Arc<Api>, bytes: Vec<u8>) -> Result<Accepted, ApiError> {
 
 async fn take_in(api: &Arc<Api>, bytes: Vec<u8>) -> Result<Accepted, ApiError> {
     let (transaction, body) = Arc::clone(api).run(move |api| check(api, &bytes)).await?;
+    api.rates.submission(transaction.get())?;
     let taken = transaction.clone();
     let (reply, answer) = oneshot::channel();
     api.rpc.submit.try_send(Submit { transaction, body, reply }).map_err(|error| match error {
@@ -167,7 +168,8 @@ const CHECK: (&str, &str) = (
 /// Adds both under their names.
 pub(super) fn register(module: &mut RpcModule<Api>) {
     module
-        .register_async_method(SUBMIT.0, |params, api, _| async move {
+        .register_async_method(SUBMIT.0, |params, api, of| async move {
+            api.rates.request(of.get())?;
             if api.rpc.store.disk().is_low() {
                 return Err(ApiError::NoSpace.into());
             }
@@ -176,7 +178,8 @@ pub(super) fn register(module: &mut RpcModule<Api>) {
         })
         .expect("names differ");
     module
-        .register_async_method(CHECK.0, |params, api, _| async move {
+        .register_async_method(CHECK.0, |params, api, of| async move {
+            api.rates.request(of.get())?;
             let (bytes, _room) = from_hex(&api, &params)?;
             jsonrpc::answered(checked(&api, bytes).await?)
         })

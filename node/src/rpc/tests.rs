@@ -203,6 +203,7 @@ async fn running() -> Running {
         tip,
         submit,
         miner_asks: mpsc::channel(1).0,
+        limits: crate::rpc::Limits::default(),
         peers: Arc::new(AtomicUsize::new(2)),
         metrics: Arc::default(),
         met: watch::channel(Arc::default()).1,

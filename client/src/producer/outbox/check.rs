@@ -6,7 +6,7 @@ use dronechain_chain_spec::merkle;
 use dronechain_chain_spec::transaction::{Action, Sender};
 
 use super::super::record::Leaf;
-use super::{Batched, Contents};
+use super::{Batched, Contents, Marks};
 
 /// Checks what a start found, for the key `sender` on the network `chain_id`; the error names what does not hold.
 pub(super) fn check(found: &Contents, sender: PublicKey, chain_id: Hash256) -> Result<(), String> {
@@ -37,8 +37,9 @@ fn check_groups(found: &Contents) -> Result<(), String> {
         }
         behind = first.saturating_add(u64::from(*count));
     }
-    if behind < found.marks.batched {
-        return Err(format!("records {behind} to {} are not there", found.marks.batched));
+    let Marks { batched, next, .. } = found.marks;
+    if behind != next || batched > next {
+        return Err(format!("records {behind} to {next} are not there"));
     }
     Ok(())
 }

@@ -28,13 +28,14 @@ pub(super) enum Family {
     HttpRequests,
     HttpSeconds,
     Submissions,
+    RateLimited,
     ResidentMemory,
 }
 
 impl Family {
     /// Every one, in the order of the table in `docs/metrics.md`.
     #[cfg(test)]
-    pub(super) const ALL: [Self; 26] = [
+    pub(super) const ALL: [Self; 27] = [
         Self::BuildInfo,
         Self::Height,
         Self::HeadersHeight,
@@ -60,6 +61,7 @@ impl Family {
         Self::HttpRequests,
         Self::HttpSeconds,
         Self::Submissions,
+        Self::RateLimited,
         Self::ResidentMemory,
     ];
 
@@ -142,6 +144,11 @@ impl Family {
             Self::Submissions => {
                 ("dronechain_submissions_total", "counter", "submitted transactions by outcome")
             }
+            Self::RateLimited => (
+                "dronechain_rate_limited_total",
+                "counter",
+                "requests and submissions refused because an identity asked too often",
+            ),
             Self::ResidentMemory => {
                 ("dronechain_process_resident_memory_bytes", "gauge", "resident memory of the process")
             }

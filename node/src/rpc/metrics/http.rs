@@ -48,7 +48,7 @@ impl Outcome {
 
     /// Of a refusal with this status.
     pub(in crate::rpc) fn refused(status: StatusCode) -> Self {
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             Self::Unavailable
         } else if status.is_server_error() {
             Self::Failed
