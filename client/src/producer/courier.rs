@@ -327,7 +327,12 @@ impl Courier {
         if let Ok(sequences) = asked {
             run.next = sequences.next_sequence;
             let pending = sequences.pending_sequence.max(sequences.next_sequence);
-            for (_, flight) in run.flights.range_mut(pending..) {
+            // Behind one that no node has yet, what a node says it has ends, whatever else it has.
+            let is_gap = run
+                .flights
+                .get(&pending)
+                .is_some_and(|flight| matches!(flight.stage, Stage::Waiting(_) | Stage::Under));
+            for (_, flight) in run.flights.range_mut(pending..).filter(|_| !is_gap) {
                 // The node that is asked does not have it: another had, and is gone or has another chain.
                 if matches!(flight.stage, Stage::Promised) && flight.lost_at.is_none() {
                     flight.stage = Stage::Waiting(Instant::now());

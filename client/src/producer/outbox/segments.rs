@@ -64,8 +64,11 @@ impl Segments {
         group: Vec<u8>,
     ) -> fjall::Result<()> {
         if self.all.is_empty() || self.is_full || self.bytes >= SEGMENT_BYTES {
-            let space = self.database.keyspace(&format!("{PREFIX}{first:016x}"), options)?;
-            self.all.push_back(Segment { first, space });
+            // One that was begun for this group by a commit that did not come to be is there already.
+            if self.all.back().is_none_or(|last| last.first < first) {
+                let space = self.database.keyspace(&format!("{PREFIX}{first:016x}"), options)?;
+                self.all.push_back(Segment { first, space });
+            }
             (self.bytes, self.is_full) = (0, false);
         }
         let last = self.all.back().expect("there is one now");
@@ -117,4 +120,38 @@ impl Segments {
 fn options() -> KeyspaceCreateOptions {
     let merging = Leveled::default().with_l0_threshold(MERGED_FROM);
     KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES).compaction_strategy(Arc::new(merging))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inserted(segments: &mut Segments, database: &Database, first: u64) -> OwnedWriteBatch {
+        let mut batch = database.batch();
+        segments.insert(&mut batch, first, vec![7]).expect("a segment");
+        batch
+    }
+
+    #[test]
+    fn segment_that_a_killed_commit_began_takes_the_group_and_does_not_leave_with_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = Database::builder(folder.path()).open().expect("a store");
+        let mut segments = Segments::find(&database).expect("none").filled(0);
+        inserted(&mut segments, &database, 0).commit().expect("a commit");
+        segments.is_full = true;
+        drop(inserted(&mut segments, &database, 5));
+        // The next start finds it, and the one before as full as it was.
+        let mut segments = Segments::find(&database).expect("two").filled(SEGMENT_BYTES);
+        inserted(&mut segments, &database, 5).commit().expect("a commit");
+        assert_eq!(segments.take_gone(5, 6, false).len(), 1, "the first one is delivered");
+        assert!(segments.take_gone(5, 6, false).is_empty(), "the second one is not");
+        let groups: Vec<_> = segments.iter().map(|(segment, _)| segment).collect();
+        assert_eq!(groups, [5]);
+        assert_eq!(segments.range(5, 6).expect("readable").count(), 1);
+        // On a full disk it ends, and leaves with its last group.
+        assert!(segments.take_gone(5, 6, true).is_empty());
+        assert_eq!(segments.take_gone(6, 6, true).len(), 1);
+        inserted(&mut segments, &database, 6).commit().expect("a commit");
+        assert_eq!(segments.iter().map(|(segment, _)| segment).collect::<Vec<_>>(), [6]);
+    }
 }
