@@ -29,6 +29,8 @@ pub fn controller() -> SigningKey {
 
 /// Bytes of a record.
 const RECORD_BYTES: usize = 200;
+/// Blocks above what is read.
+const SETTLED: u64 = 6;
 /// A node is restarted after so long.
 const RESTART_EVERY: Duration = Duration::from_secs(3);
 /// Of the acknowledged records' receipts, one in so many is asked for by the record's hash; of all others the path
@@ -119,6 +121,11 @@ pub async fn soak(kills: u32) -> Soaked {
     let ended = until("a producer that has delivered everything", async || last.end()).await;
     assert!(ended.success(), "{}", last.log());
     assert_eq!(unacknowledged(&folder), BTreeSet::new());
+    // What is in the last blocks alone may leave them once more, and is in the mempool then.
+    let (height, _) = cluster.one_tip().await;
+    for node in 0..3 {
+        cluster.reaches(node, height + SETTLED).await;
+    }
     cluster.one_tip().await;
 
     let acknowledged = read_numbers(&folder.join("acknowledged"));
@@ -207,8 +214,10 @@ pub async fn read_ledger(cluster: &Cluster, acknowledged: &[u64]) -> usize {
     let mut trees = HashMap::new();
     for (count, number) in acknowledged.iter().enumerate() {
         let hash = sha256(&[&record(*number)]);
-        let (sequence, index) =
-            places.get(&hash).copied().unwrap_or_else(|| panic!("record {number} is lost"));
+        let (sequence, index) = places
+            .get(&hash)
+            .copied()
+            .unwrap_or_else(|| panic!("record {number} is lost, of {}", acknowledged.len()));
         let receipt = if count % ASKED == 0 {
             let url = format!("{}/v1/receipts/{hash}", cluster.url(0));
             let json = http.get(url).send().await.expect("an answer").bytes().await.expect("a receipt");
