@@ -20,6 +20,7 @@
 
 mod check;
 mod counter;
+mod journal;
 mod segments;
 
 use std::path::{Path, PathBuf};
@@ -30,11 +31,12 @@ use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::promise::{BrokenPromise, SignedPromise};
 use dronechain_chain_spec::transaction::Transaction;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{Database, JournalRecoveryError as RecoveryError, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 use super::error::{OpenError, OutboxError};
 use super::record::Leaf;
 use counter::Counter;
+use journal::Cut;
 use segments::Segments;
 
 const FORMAT: u32 = 2;
@@ -44,6 +46,8 @@ const MARKS: &str = "marks";
 const CACHE_BYTES: u64 = 1 << 20;
 /// Bytes that wait in memory for their place in the sorted files; they are in the journal meanwhile.
 const MEMTABLE_BYTES: u64 = 16 << 20;
+/// Segments begun after which the store is closed and opened again.
+const REOPENED_AFTER: u32 = 64;
 /// Bytes of journals, at most.
 const JOURNAL_BYTES_MAX: u64 = 128 << 20;
 
@@ -164,13 +168,26 @@ impl Outbox {
         owner: Owner,
         accept_loss: bool,
     ) -> Result<(Self, Contents), OpenError> {
-        let failed = |error: fjall::Error| match error {
-            fjall::Error::Locked => OpenError::InUse { path: path.to_owned() },
-            error => OpenError::Outbox(fault(path, &error)),
-        };
         let broken = |error: std::io::Error| OpenError::Outbox(fault(path, &error));
         std::fs::create_dir_all(path).map_err(broken)?;
-        let mut spaces = Spaces::open(path).map_err(failed)?;
+        let (spaces, cut) = Spaces::open_mended(path)?;
+        let taken = Self::take_up(path, spaces, free_bytes, owner, accept_loss);
+        if let Some(cut) = cut {
+            if taken.is_ok() { cut.settle() } else { cut.undo() }.map_err(broken)?;
+        }
+        taken
+    }
+
+    /// Takes up what the store has.
+    fn take_up(
+        path: &Path,
+        mut spaces: Spaces,
+        free_bytes: u64,
+        owner: Owner,
+        accept_loss: bool,
+    ) -> Result<(Self, Contents), OpenError> {
+        let failed = |error: fjall::Error| OpenError::Outbox(fault(path, &error));
+        let broken = |error: std::io::Error| OpenError::Outbox(fault(path, &error));
         // Only once the store is locked: the other process writes it.
         let counter = Counter::open(path).map_err(broken)?;
         // Before anything else: of another format, the rest may be other than it looks.
@@ -196,7 +213,7 @@ impl Outbox {
         check::check(&found, owner.key, owner.chain_id)
             .map_err(|what| OpenError::Outbox(damaged(path, &what)))?;
         let marks = found.marks;
-        spaces.segments = spaces.segments.filled(found.last_bytes);
+        spaces.segments.fill(found.last_bytes);
         counter.set(marks.commit).map_err(broken)?;
         let outbox = Self {
             path: path.to_owned(),
@@ -237,14 +254,24 @@ impl Outbox {
     /// the next try: it is to be repeated with the same changes.
     pub(super) fn commit(&mut self, changes: &Changes) -> Result<(), OutboxError> {
         let path = self.path.clone();
+        if self.spaces.as_ref().is_some_and(|spaces| spaces.segments.begun() >= REOPENED_AFTER) {
+            // The store keeps all that it ever knew of its keyspaces until it is closed.
+            (self.spaces, self.left) = (None, Vec::new());
+        }
         let spaces = match &mut self.spaces {
             Some(spaces) => spaces,
             None => {
                 // Their segments are of the store that failed, which is in use as long as they are held.
                 self.removing.take().map(JoinHandle::join);
-                let mut spaces = Spaces::open(&path).map_err(|error| fault(&path, &error))?;
-                spaces.segments = spaces.segments.filled(self.last_bytes);
-                let found = spaces.marks(&path)?;
+                let broken = |error: std::io::Error| fault(&path, &error);
+                let (mut spaces, mut found) = self.reopened()?;
+                if found.commit > self.marks.commit {
+                    // Seen in memory: on the disk it may not be, where a sync of it failed.
+                    drop(spaces);
+                    journal::renew(&path).map_err(broken)?;
+                    (spaces, found) = self.reopened()?;
+                }
+                spaces.segments.fill(self.last_bytes);
                 let spaces = self.spaces.insert(spaces);
                 if found.commit > self.marks.commit {
                     // The commit that failed was on disk nevertheless.
@@ -271,6 +298,20 @@ impl Outbox {
                 Err(fault(&path, &error))
             }
         }
+    }
+
+    /// The store, opened again, and its marks: it has all that was acknowledged.
+    fn reopened(&self) -> Result<(Spaces, Marks), OutboxError> {
+        let path = &self.path;
+        let (spaces, cut) = Spaces::open_mended(path).map_err(|error| fault(path, &error))?;
+        let found = spaces.marks(path).and_then(|found| {
+            let is_whole = found.commit >= self.marks.commit;
+            if is_whole { Ok((spaces, found)) } else { Err(damaged(path, "what was acknowledged")) }
+        });
+        if let Some(cut) = cut {
+            if found.is_ok() { cut.settle() } else { cut.undo() }.map_err(|error| fault(path, &error))?;
+        }
+        found
     }
 
     fn count(&self) {
@@ -367,7 +408,8 @@ impl Spaces {
         let database = Database::builder(path)
             .cache_size(CACHE_BYTES)
             .max_journaling_size(JOURNAL_BYTES_MAX)
-            .worker_threads(1)
+            // One alone may wait for room in a queue that only it empties.
+            .worker_threads(2)
             .manual_journal_persist(true)
             .open()?;
         let space = |name| {
@@ -375,7 +417,36 @@ impl Spaces {
         };
         let (batches, state) = (space("batches")?, space("state")?);
         let (promises, broken) = (space("promises")?, space("broken")?);
-        Ok(Self { segments: Segments::find(&database)?, database, batches, promises, broken, state })
+        Ok(Self { segments: Segments::find(&database, path)?, database, batches, promises, broken, state })
+    }
+
+    /// The same, also where its last write is damaged: power that failed amid a sync leaves parts of it, which nobody was told
+    /// of. Whether somebody was is to be looked at before that is settled.
+    fn open_mended(path: &Path) -> Result<(Self, Option<Cut>), OpenError> {
+        let failed = |error: fjall::Error| match error {
+            fjall::Error::Locked => OpenError::InUse { path: path.to_owned() },
+            error => OpenError::Outbox(fault(path, &error)),
+        };
+        let broken = |error: std::io::Error| OpenError::Outbox(fault(path, &error));
+        journal::undo_cuts(path).map_err(broken)?;
+        let refused = match Self::open(path) {
+            Ok(spaces) => return Ok((spaces, None)),
+            Err(error @ fjall::Error::JournalRecovery(damage))
+                if damage != RecoveryError::InvalidFileName =>
+            {
+                error
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        let Some(cut) = journal::cut(path).map_err(broken)? else { return Err(failed(refused)) };
+        tracing::warn!(%refused, path = %path.display(), "the outbox is opened without its last write");
+        match Self::open(path) {
+            Ok(spaces) => Ok((spaces, Some(cut))),
+            Err(error) => {
+                cut.undo().map_err(broken)?;
+                Err(failed(error))
+            }
+        }
     }
 
     /// Whether the outbox is `owner`'s; false for a new one, an error for another's.
@@ -555,5 +626,130 @@ fn other(path: &Path, identity: &[u8]) -> OpenError {
             reason: format!("format {format} is of another version"),
         }),
         None => OpenError::Outbox(damaged(path, "its identity")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::super::record::Record;
+    use super::*;
+    use crate::limits::SEGMENT_BYTES;
+
+    /// Bytes of a folder's files, of which some may leave meanwhile.
+    fn size(path: &Path) -> u64 {
+        let Ok(entries) = std::fs::read_dir(path) else {
+            return path.metadata().map_or(0, |file| file.len());
+        };
+        entries.flatten().map(|entry| size(&entry.path())).sum()
+    }
+
+    fn owner() -> Owner {
+        Owner { key: PublicKey([7; 32]), chain_id: Hash256([8; 32]) }
+    }
+
+    /// One record of so many bytes.
+    fn group(first: u64, bytes: usize) -> Changes {
+        let record = Record::new(vec![0x55; bytes]);
+        let mut row = Vec::new();
+        record.encode(&mut row);
+        Changes { records: Some((first, 1, row)), ..Changes::default() }
+    }
+
+    fn newest(folder: &Path) -> PathBuf {
+        let paths = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+        paths.max_by_key(|path| path.extension().is_some_and(|it| it == "jnl")).expect("a journal")
+    }
+
+    /// An outbox of three records, each in a commit of its own, with a hole in the last one.
+    fn with_hole(folder: &Path) -> Vec<u8> {
+        let (mut outbox, _) = Outbox::open(folder, 0, owner(), false).expect("a new one");
+        for number in 0..3 {
+            outbox.commit(&group(number, 30_000)).expect("a commit");
+        }
+        drop(outbox);
+        let path = newest(folder);
+        let mut bytes = std::fs::read(&path).expect("a journal");
+        let end = bytes.iter().rposition(|byte| *byte != 0).expect("something");
+        let page = (end - 12_000) / 4_096 * 4_096;
+        bytes[page..page + 4_096].fill(0);
+        std::fs::write(&path, &bytes).expect("a journal");
+        bytes
+    }
+
+    /// Acknowledged as a power failure may leave the count: earlier than it was.
+    fn counted(folder: &Path, commits: u64) {
+        Counter::open(folder).and_then(|counter| counter.set(commits)).expect("a counter");
+    }
+
+    #[test]
+    fn write_of_which_a_power_failure_left_parts_is_taken_for_none() {
+        let folder = tempfile::tempdir().expect("a folder");
+        with_hole(folder.path());
+        counted(folder.path(), 2);
+        let (mut outbox, found) = Outbox::open(folder.path(), 0, owner(), false).expect("it opens");
+        assert_eq!((found.marks.next, found.loose.len()), (2, 2));
+        outbox.commit(&group(2, 30_000)).expect("it goes on");
+        drop(outbox);
+        let (_, found) = Outbox::open(folder.path(), 0, owner(), false).expect("it opens");
+        assert_eq!(found.loose.len(), 3);
+    }
+
+    #[test]
+    fn damage_of_what_was_acknowledged_is_told_and_stays_as_it_is() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let before = with_hole(folder.path());
+        let refused = Outbox::open(folder.path(), 0, owner(), false).err();
+        assert!(
+            matches!(refused, Some(OpenError::Shortened { found: 2, acknowledged: 3, .. })),
+            "{refused:?}"
+        );
+        assert_eq!(std::fs::read(newest(folder.path())).expect("a journal"), before);
+        let (_, found) = Outbox::open(folder.path(), 0, owner(), true).expect("accepted");
+        assert_eq!(found.loose.len(), 2);
+    }
+
+    #[test]
+    fn cut_that_a_kill_left_unsettled_is_undone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let before = with_hole(folder.path());
+        let cut = journal::cut(folder.path()).expect("a closed store").expect("a write");
+        assert_ne!(std::fs::read(newest(folder.path())).expect("a journal"), before);
+        drop(cut);
+        journal::undo_cuts(folder.path()).expect("a closed store");
+        assert_eq!(std::fs::read(newest(folder.path())).expect("a journal"), before);
+    }
+
+    #[test]
+    fn commit_that_failed_and_is_seen_is_written_anew_before_it_counts() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut outbox, _) = Outbox::open(folder.path(), 0, owner(), false).expect("a new one");
+        let file = |path: &Path| std::fs::metadata(path).expect("a file").ino();
+        let before = file(&newest(folder.path()));
+        let marks = outbox.marks;
+        outbox.commit(&group(0, 100)).expect("a commit");
+        // As after a sync that failed: what the next start finds was never acknowledged.
+        (outbox.marks, outbox.spaces) = (marks, None);
+        outbox.commit(&group(0, 100)).expect("it is there");
+        assert_ne!(file(&newest(folder.path())), before);
+        drop(outbox);
+        let (_, found) = Outbox::open(folder.path(), 0, owner(), false).expect("it opens");
+        assert_eq!((found.marks.commit, found.loose.len()), (1, 1));
+    }
+
+    #[test]
+    fn outbox_does_not_keep_what_it_knew_of_segments_that_are_gone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut outbox, _) = Outbox::open(folder.path(), 0, owner(), false).expect("a new one");
+        for number in 0..300 {
+            outbox.spaces.as_mut().expect("no failure").segments.fill(SEGMENT_BYTES);
+            let changes = Changes { left: number, passed: number, ..group(number, 40) };
+            outbox.commit(&changes).expect("a commit");
+            outbox.reclaim(false);
+        }
+        // 160 MB without being closed in between.
+        let size = size(folder.path());
+        assert!(size < 110_000_000, "{size} bytes, 67 million of which are a journal's");
     }
 }

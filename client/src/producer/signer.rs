@@ -72,7 +72,12 @@ impl Signer {
             let role = self.role().await;
             if !cut.lot.leaves().is_empty() && !may_anchor(role, cut.kind) {
                 tracing::error!(?role, kind = ?cut.kind, "the key may not anchor such records; they leave the outbox");
-                if self.commands.send(Command::Unfit { lot: cut.lot, before: cut.before }).await.is_err() {
+                if self
+                    .commands
+                    .send(Command::Unfit { lot: cut.lot, kind: cut.kind, before: cut.before })
+                    .await
+                    .is_err()
+                {
                     return;
                 }
                 continue;

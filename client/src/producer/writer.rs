@@ -65,7 +65,7 @@ pub(super) enum Command {
     /// The ledger has records of the lot already, at their places in it; `before` is as above.
     Recalled { lot: Arc<Lot>, before: Option<u64>, found: Vec<Option<Arc<Found>>> },
     /// The key may not anchor such records: nothing will ever make them valid.
-    Unfit { lot: Arc<Lot>, before: Option<u64> },
+    Unfit { lot: Arc<Lot>, kind: AnchorKind, before: Option<u64> },
     /// The lot takes no more records; the answer is all lots that are not delivered.
     Cut { answer: oneshot::Sender<Vec<Arc<Lot>>> },
     /// The open lot may have waited long enough.
@@ -164,6 +164,8 @@ struct Pass {
     unfit: Vec<Arc<Lot>>,
     broken: Vec<Arc<BrokenPromise>>,
     freed: (usize, usize),
+    /// Records that are to be moved cannot be read: what lies behind them must not pass them by.
+    is_unreadable: bool,
 }
 
 impl Writer {
@@ -247,6 +249,9 @@ impl Writer {
             self.held.extend(takes);
             self.take_held(&mut pass);
             others.into_iter().for_each(|command| self.gather(&mut pass, command));
+            if pass.is_unreadable {
+                return;
+            }
             if self.open.as_ref().is_some_and(|open| self.is_full(open) || open.due <= Instant::now()) {
                 self.cut(&mut pass);
             }
@@ -318,10 +323,11 @@ impl Writer {
             }
             Command::Recalled { lot, before, found } => {
                 if let Err(error) = self.dissolve(pass, &lot, before, found) {
-                    tracing::error!(%error, "records wait for the next start");
+                    tracing::error!(%error, "the outbox cannot be read: it is closed, and keeps all that it has");
+                    pass.is_unreadable = true;
                 }
             }
-            Command::Unfit { lot, before } => self.give_up(pass, &lot, before),
+            Command::Unfit { lot, kind, before } => self.give_up(pass, &lot, kind, before),
             Command::Cut { answer } => {
                 self.cut(pass);
                 pass.cut_answers.push(answer);
@@ -441,18 +447,27 @@ impl Writer {
     }
 
     /// Records that cannot be anchored leave the outbox; whoever waits for them is told.
-    fn give_up(&mut self, pass: &mut Pass, lot: &Arc<Lot>, before: Option<u64>) {
+    fn give_up(&mut self, pass: &mut Pass, lot: &Arc<Lot>, kind: AnchorKind, before: Option<u64>) {
         pass.changes.gone.extend(before);
+        self.forget(lot, kind);
         pass.changes.passed = pass.changes.passed.max(lot.first + lot.leaves().len() as u64);
         pass.freed.0 += lot.leaves().len();
         pass.freed.1 += self.lots.remove(&lot.first).map_or(0, |(_, bytes)| bytes);
-        self.past.insert(lot.first, Arc::clone(lot));
         self.leave_groups(pass);
         pass.unfit.push(Arc::clone(lot));
     }
 
     fn delivered(&mut self, pass: &mut Pass, sequence: u64, lot: &Arc<Lot>, kind: AnchorKind) {
         pass.changes.gone.push(sequence);
+        self.forget(lot, kind);
+        let kept = if lot.leaves().is_empty() { None } else { self.lots.remove(&lot.first) };
+        pass.freed.0 += lot.leaves().len();
+        pass.freed.1 += kept.map_or(0, |(_, bytes)| bytes);
+        self.leave_groups(pass);
+    }
+
+    /// A lot that does not wait any more: what it has may be handed over anew, unless it was here at the start.
+    fn forget(&mut self, lot: &Arc<Lot>, kind: AnchorKind) {
         if lot.first >= self.found {
             for leaf in lot.leaves() {
                 self.known.remove(&(*leaf, kind));
@@ -460,10 +475,6 @@ impl Writer {
         } else if !lot.leaves().is_empty() {
             self.past.insert(lot.first, Arc::clone(lot));
         }
-        let kept = if lot.leaves().is_empty() { None } else { self.lots.remove(&lot.first) };
-        pass.freed.0 += lot.leaves().len();
-        pass.freed.1 += kept.map_or(0, |(_, bytes)| bytes);
-        self.leave_groups(pass);
     }
 
     /// Lets go of groups of which no record waits any more.

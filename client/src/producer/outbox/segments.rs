@@ -2,6 +2,8 @@
 //! keyspace's at once.
 
 use std::collections::VecDeque;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fjall::compaction::Leveled;
@@ -12,6 +14,8 @@ use crate::limits::SEGMENT_BYTES;
 
 /// Before the number of the first record, as 16 hex digits.
 const PREFIX: &str = "records-";
+/// The store's folder of them, in its own.
+const KEYSPACES: &str = "keyspaces";
 /// Above the number of sorted files that a segment comes to: they are in the order of their keys, merging gains nothing.
 const MERGED_FROM: u8 = 64;
 
@@ -23,17 +27,21 @@ struct Segment {
 
 pub(super) struct Segments {
     database: Database,
+    /// Where the store has its keyspaces.
+    folder: PathBuf,
     /// By their first records.
     all: VecDeque<Segment>,
     /// Bytes of groups in the last one.
     bytes: u64,
     /// Whether the next group begins another one.
     is_full: bool,
+    /// Begun since the store was opened.
+    begun: u32,
 }
 
 impl Segments {
-    /// Those of `database`.
-    pub(super) fn find(database: &Database) -> fjall::Result<Self> {
+    /// Those of `database`, which is in the folder at `path`.
+    pub(super) fn find(database: &Database, path: &Path) -> fjall::Result<Self> {
         let mut all = Vec::new();
         for name in database.list_keyspace_names() {
             let first = name.strip_prefix(PREFIX).and_then(|first| u64::from_str_radix(first, 16).ok());
@@ -42,13 +50,18 @@ impl Segments {
             }
         }
         all.sort_by_key(|segment| segment.first);
-        Ok(Self { database: database.clone(), all: all.into(), bytes: 0, is_full: false })
+        let folder = path.join(KEYSPACES);
+        Ok(Self { database: database.clone(), folder, all: all.into(), bytes: 0, is_full: false, begun: 0 })
     }
 
     /// So many bytes of groups are in the last one.
-    pub(super) fn filled(mut self, bytes: u64) -> Self {
+    pub(super) fn fill(&mut self, bytes: u64) {
         self.bytes = bytes;
-        self
+    }
+
+    /// How many were begun since the store was opened.
+    pub(super) fn begun(&self) -> u32 {
+        self.begun
     }
 
     /// Bytes of groups in the last one.
@@ -67,7 +80,10 @@ impl Segments {
             // One that was begun for this group by a commit that did not come to be is there already.
             if self.all.back().is_none_or(|last| last.first < first) {
                 let space = self.database.keyspace(&format!("{PREFIX}{first:016x}"), options)?;
+                // A commit in it is durable only if it is itself.
+                File::open(&self.folder)?.sync_all()?;
                 self.all.push_back(Segment { first, space });
+                self.begun += 1;
             }
             (self.bytes, self.is_full) = (0, false);
         }
@@ -136,12 +152,13 @@ mod tests {
     fn segment_that_a_killed_commit_began_takes_the_group_and_does_not_leave_with_it() {
         let folder = tempfile::tempdir().expect("a folder");
         let database = Database::builder(folder.path()).open().expect("a store");
-        let mut segments = Segments::find(&database).expect("none").filled(0);
+        let mut segments = Segments::find(&database, folder.path()).expect("none");
         inserted(&mut segments, &database, 0).commit().expect("a commit");
         segments.is_full = true;
         drop(inserted(&mut segments, &database, 5));
         // The next start finds it, and the one before as full as it was.
-        let mut segments = Segments::find(&database).expect("two").filled(SEGMENT_BYTES);
+        let mut segments = Segments::find(&database, folder.path()).expect("two");
+        segments.fill(SEGMENT_BYTES);
         inserted(&mut segments, &database, 5).commit().expect("a commit");
         assert_eq!(segments.take_gone(5, 6, false).len(), 1, "the first one is delivered");
         assert!(segments.take_gone(5, 6, false).is_empty(), "the second one is not");
