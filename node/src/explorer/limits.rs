@@ -15,7 +15,7 @@ pub(super) const NEWEST_BLOCKS: usize = 10;
 /// Blocks of a page.
 pub(super) const BLOCKS_SHOWN: &str = "50";
 /// Transactions of a page, whether of a block, a sender or a kind.
-pub(super) const TRANSACTIONS_SHOWN: usize = 50;
+pub(super) const TRANSACTIONS_SHOWN: usize = 25;
 /// Leaves of a page.
 pub(super) const LEAVES_SHOWN: usize = 100;
 /// Entries of a page of the registry, and devices of a page of their controller.

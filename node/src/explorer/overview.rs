@@ -28,7 +28,7 @@ async fn page(api: &Arc<Api>, tally: Arc<Tally>) -> Result<Page, ApiError> {
     let limit = (WINDOW_BLOCKS + 1).to_string();
     let window = ask::<Blocks>(api, &[("limit", &limit)], "").await?.blocks;
     let governance = ask::<GetGovernance>(api, &[], "").await?;
-    let count = Arc::clone(api).run(move |api| Ok(tally.at(&api.rpc.store)?)).await?;
+    let count = Arc::clone(api).run(move |api| Ok(tally.at(api)?)).await?;
     let now = moment::now_ms();
     let body = html! {
         div #alerts data-live { (alerts(&status)) }

@@ -9,6 +9,7 @@ use dronechain_chain_spec::transaction::{Action, Transaction};
 
 use super::limits::{TALLY_KEPT, TALLY_STEP};
 use crate::core::view::{View as _, ViewError};
+use crate::rpc::api::Api;
 use crate::store::Store;
 
 /// Where the count stands.
@@ -32,7 +33,9 @@ pub(super) struct Tally {
 
 impl Tally {
     /// Where the count stands. A few blocks are counted now; more by a thread, whose end nobody waits for. Blocks.
-    pub(super) fn at(self: &Arc<Self>, store: &Arc<Store>) -> Result<Count, ViewError> {
+    /// Ends when the server stops.
+    pub(super) fn at(self: &Arc<Self>, api: &Api) -> Result<Count, ViewError> {
+        let store = &api.rpc.store;
         if self.is_counting.load(Ordering::Acquire)
             && let Some(reached) = *self.reached.lock().unwrap_or_else(PoisonError::into_inner)
         {
@@ -40,12 +43,13 @@ impl Tally {
         }
         let last = self.advance(store, TALLY_STEP)?;
         if store.active(last.height + 1)?.is_some() && !self.is_counting.swap(true, Ordering::AcqRel) {
-            let (tally, store) = (Arc::clone(self), Arc::clone(store));
+            let (tally, store, stopped) = (Arc::clone(self), Arc::clone(store), api.stopped.clone());
             tokio::task::spawn_blocking(move || {
                 let mut height = last.height;
                 // An error shows on the next page.
                 while let Ok(count) = tally.advance(&store, TALLY_STEP)
                     && count.height > height
+                    && !*stopped.borrow()
                 {
                     height = count.height;
                 }

@@ -37,7 +37,7 @@ pub(crate) struct Api {
     /// Who has asked how often.
     pub(super) rates: Rates,
     /// True once the server stops: what has no end by itself ends then.
-    pub(super) stopped: watch::Receiver<bool>,
+    pub(crate) stopped: watch::Receiver<bool>,
     workers: Arc<Semaphore>,
 }
 

@@ -362,16 +362,32 @@ impl Call for Tips {
 fn tips(api: &Api, depth: u64) -> Result<TipsView, ApiError> {
     let store = &api.rpc.store;
     let (tip, tip_height) = store.tip()?;
-    let (mut parents, mut branches) = (HashSet::new(), Vec::new());
-    // From the highest down: whoever is a parent was named as one before.
-    for (_, hash) in store.headers_down(tip_height.saturating_sub(depth), TIPS_HEADERS_MAX)? {
-        let stored = store.header(&hash)?.ok_or(ApiError::Unknown("block"))?;
-        parents.insert(stored.signed.header.parent);
-        // The active tip may have children that are not executed.
-        let is_last = !parents.contains(&hash) || hash == tip;
-        if is_last && branches.len() < TIPS_MAX {
-            branches.push(branch(api, hash, &stored, tip)?);
+    let read = |hash: &Hash256| store.header(hash)?.ok_or(ApiError::Unknown("block"));
+    let headers = store.headers_down(tip_height.saturating_sub(depth), TIPS_HEADERS_MAX)?;
+    // Of the lowest height some may be cut off.
+    let is_whole = headers.len() < TIPS_HEADERS_MAX;
+    let lowest = headers.last().map(|(height, _)| *height).filter(|_| !is_whole);
+    let mut branches = Vec::new();
+    let mut above: &[(u64, Hash256)] = &[];
+    // From the highest down: whoever is a parent is one of a block just above.
+    for at in headers.chunk_by(|(one, _), (other, _)| one == other) {
+        let is_parent: Box<dyn Fn(&Hash256) -> bool> = match (at, above) {
+            (_, []) => Box::new(|_| false),
+            // No header is here without its parent: of a single one it need not be read.
+            ([(height, _)], _) if lowest != Some(*height) => Box::new(|_| true),
+            (_, above) => {
+                let parents = above.iter().map(|(_, hash)| Ok(read(hash)?.signed.header.parent));
+                let parents = parents.collect::<Result<HashSet<_>, ApiError>>()?;
+                Box::new(move |hash| parents.contains(hash))
+            }
+        };
+        for (_, hash) in at {
+            // The active tip may have children that are not executed.
+            if (!is_parent(hash) || *hash == tip) && branches.len() < TIPS_MAX {
+                branches.push(branch(api, *hash, &read(hash)?, tip)?);
+            }
         }
+        above = at;
     }
     branches.sort_by_key(|branch| (branch.state != Standing::Active, Reverse(branch.height)));
     Ok(TipsView { tips: branches })

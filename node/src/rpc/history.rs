@@ -12,7 +12,7 @@ use super::api::Api;
 use super::call::{Answer, Call, Rest};
 use super::error::ApiError;
 use super::registry::ByKey;
-use super::transactions::{Listing, listing};
+use super::transactions::{Listing, listings};
 use crate::core::view::View as _;
 use crate::store::SequencePlace;
 
@@ -104,12 +104,13 @@ fn happened(
     height: u64,
     is_it: impl Fn(&Transaction) -> bool,
 ) -> Result<Happened, ApiError> {
-    let block = api.rpc.store.active(height)?;
-    let parts = block.map(|block| api.block_parts(&block)).transpose()?.flatten();
-    let position = parts.and_then(|parts| parts.transactions.iter().position(is_it));
+    let store = &api.rpc.store;
+    let block = store.active(height)?;
+    let list = block.map(|block| store.transactions(&block)).transpose()?.flatten();
+    let position = list.and_then(|list| list.iter().position(is_it));
     let place = position.and_then(|position| u32::try_from(position).ok());
     let place = place.map(|position| SequencePlace { height, position });
-    let transaction = place.map(|place| listing(api, place)).transpose()?.flatten();
+    let transaction = listings(store, place)?.pop();
     Ok(Happened { change, height, transaction })
 }
 

@@ -14,7 +14,7 @@ use super::error::ApiError;
 use super::limits::{PAGE_MAX, STATES_MAX};
 use super::params::{Listed, SenderName, Spot, at_most};
 use crate::core::view::View as _;
-use crate::store::SequencePlace;
+use crate::store::{SequencePlace, Store};
 
 /// How far a transaction or anchor has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -159,22 +159,37 @@ pub(crate) struct Listing {
     pub(crate) transaction: Transaction,
 }
 
-/// The transaction at a place of the active chain; none where a reorganisation came in between.
-pub(super) fn listing(api: &Api, place: SequencePlace) -> Result<Option<Listing>, ApiError> {
-    let Some(block) = api.rpc.store.active(place.height)? else { return Ok(None) };
-    let Some(parts) = api.block_parts(&block)? else { return Ok(None) };
-    let Some(transaction) = parts.transactions.get(place.position as usize) else { return Ok(None) };
-    let outcomes = api.rpc.store.outcomes(&block)?.unwrap_or_default();
-    Ok(Some(Listing {
-        txid: transaction.txid(),
-        sender: transaction.body.sender,
-        sequence: transaction.body.sequence,
-        kind: transaction.body.action.kind(),
-        height: place.height,
-        position: place.position,
-        outcome: outcomes.get(place.position as usize).copied(),
-        transaction: transaction.clone(),
-    }))
+/// The transactions at places of the active chain; without those where a reorganisation came in between.
+pub(super) fn listings(
+    store: &Store,
+    places: impl IntoIterator<Item = SequencePlace>,
+) -> Result<Vec<Listing>, ApiError> {
+    let mut found = Vec::new();
+    // Neighbours are often of one block, which is read once.
+    let mut at: Option<(u64, Vec<Transaction>, Vec<Outcome>)> = None;
+    for SequencePlace { height, position } in places {
+        let block = match at.take_if(|(here, ..)| *here == height) {
+            Some(block) => block,
+            None => {
+                let Some(hash) = store.active(height)? else { continue };
+                let Some(transactions) = store.transactions(&hash)? else { continue };
+                (height, transactions, store.outcomes(&hash)?.unwrap_or_default())
+            }
+        };
+        let (_, transactions, outcomes) = at.insert(block);
+        let Some(transaction) = transactions.get(position as usize) else { continue };
+        found.push(Listing {
+            txid: transaction.txid(),
+            sender: transaction.body.sender,
+            sequence: transaction.body.sequence,
+            kind: transaction.body.action.kind(),
+            height,
+            position,
+            outcome: outcomes.get(position as usize).copied(),
+            transaction: transaction.clone(),
+        });
+    }
+    Ok(found)
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -214,8 +229,8 @@ impl Call for OfSender {
         api.run(move |api| {
             let places = api.rpc.store.sequences_from(name.0, from.unwrap_or(0), limit + 1)?;
             let next = places.get(limit).map(|(sequence, _)| *sequence);
-            let listed = places.into_iter().take(limit).map(|(_, place)| listing(api, place));
-            let transactions = listed.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+            let places = places.into_iter().take(limit).map(|(_, place)| place);
+            let transactions = listings(&api.rpc.store, places)?;
             Ok(BySenderView { transactions, next })
         })
         .await
@@ -269,11 +284,7 @@ impl Call for OfKind {
             let more = places.len() > limit;
             places.truncate(limit);
             let next = places.last().filter(|_| more).map(|place| Spot(*place));
-            let listed = places.into_iter().map(|place| listing(api, place));
-            Ok(ByKindView {
-                transactions: listed.filter_map(Result::transpose).collect::<Result<_, _>>()?,
-                next,
-            })
+            Ok(ByKindView { transactions: listings(&api.rpc.store, places)?, next })
         })
         .await
     }

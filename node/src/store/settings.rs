@@ -38,7 +38,8 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { cache_bytes: 24 << 20, open_files_max: 256 }
+        // Filters and indexes of a million blocks with ten million records are 40 MiB.
+        Self { cache_bytes: 64 << 20, open_files_max: 256 }
     }
 }
 
