@@ -1,6 +1,7 @@
 //! JSON-RPC 2.0 at `/rpc`, over HTTP and WebSocket: the calls of the table, subscriptions, and `rpc.discover`.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
@@ -13,7 +14,7 @@ use jsonrpsee::server::{
     stop_channel,
 };
 use jsonrpsee::types::{ErrorObjectOwned, Params};
-use jsonrpsee::{PendingSubscriptionSink, RpcModule, SubscriptionSink};
+use jsonrpsee::{Extensions, PendingSubscriptionSink, RpcModule, SubscriptionSink};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::{RawValue, to_raw_value};
@@ -34,13 +35,31 @@ use super::{describe, events, submit};
 pub(super) fn register<C: Call>(module: &mut RpcModule<Api>) {
     module
         .register_async_method(C::NAME, |params, api, of| async move {
-            api.rates.request(of.get())?;
-            answered(C::call(api, read::<C::Params>(&params)?).await?)
+            counted(C::NAME, &api, &of, async {
+                C::call(Arc::clone(&api), read::<C::Params>(&params)?).await
+            })
+            .await
         })
         .expect("names differ");
 }
 
-pub(super) fn answered(answer: impl Serialize) -> Result<Box<RawValue>, ErrorObjectOwned> {
+/// A method's answer, unless its caller asks too often.
+pub(super) async fn counted<T: Serialize>(
+    method: &'static str,
+    api: &Api,
+    of: &Extensions,
+    answer: impl Future<Output = Result<T, ApiError>>,
+) -> Result<Box<RawValue>, ErrorObjectOwned> {
+    let begun = Instant::now();
+    let result = match api.rates.request(of.get()) {
+        Ok(()) => answer.await,
+        Err(error) => Err(error),
+    };
+    api.traffic.called(method, &result, begun.elapsed());
+    answered(result?)
+}
+
+fn answered(answer: impl Serialize) -> Result<Box<RawValue>, ErrorObjectOwned> {
     to_raw_value(&answer).map_err(|_| ApiError::Internal.into())
 }
 

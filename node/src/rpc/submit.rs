@@ -169,19 +169,23 @@ const CHECK: (&str, &str) = (
 pub(super) fn register(module: &mut RpcModule<Api>) {
     module
         .register_async_method(SUBMIT.0, |params, api, of| async move {
-            api.rates.request(of.get())?;
-            if api.rpc.store.disk().is_low() {
-                return Err(ApiError::NoSpace.into());
-            }
-            let (bytes, _room) = from_hex(&api, &params)?;
-            jsonrpc::answered(take(&api, bytes).await?)
+            jsonrpc::counted(SUBMIT.0, &api, &of, async {
+                if api.rpc.store.disk().is_low() {
+                    return Err(ApiError::NoSpace);
+                }
+                let (bytes, _room) = from_hex(&api, &params)?;
+                take(&api, bytes).await
+            })
+            .await
         })
         .expect("names differ");
     module
         .register_async_method(CHECK.0, |params, api, of| async move {
-            api.rates.request(of.get())?;
-            let (bytes, _room) = from_hex(&api, &params)?;
-            jsonrpc::answered(checked(&api, bytes).await?)
+            jsonrpc::counted(CHECK.0, &api, &of, async {
+                let (bytes, _room) = from_hex(&api, &params)?;
+                checked(&api, bytes).await
+            })
+            .await
         })
         .expect("names differ");
 }

@@ -27,6 +27,8 @@ pub(super) enum Family {
     ScrubFaults,
     HttpRequests,
     HttpSeconds,
+    RpcCalls,
+    RpcSeconds,
     Submissions,
     RateLimited,
     ResidentMemory,
@@ -35,7 +37,7 @@ pub(super) enum Family {
 impl Family {
     /// Every one, in the order of the table in `docs/metrics.md`.
     #[cfg(test)]
-    pub(super) const ALL: [Self; 27] = [
+    pub(super) const ALL: [Self; 29] = [
         Self::BuildInfo,
         Self::Height,
         Self::HeadersHeight,
@@ -60,6 +62,8 @@ impl Family {
         Self::ScrubFaults,
         Self::HttpRequests,
         Self::HttpSeconds,
+        Self::RpcCalls,
+        Self::RpcSeconds,
         Self::Submissions,
         Self::RateLimited,
         Self::ResidentMemory,
@@ -140,6 +144,16 @@ impl Family {
                 "dronechain_http_request_seconds",
                 "histogram",
                 "from a request's head to its answer's, by call; waits asked for are in it",
+            ),
+            Self::RpcCalls => (
+                "dronechain_rpc_calls_total",
+                "counter",
+                "JSON-RPC calls by method and class of status, each call of a batch by itself",
+            ),
+            Self::RpcSeconds => (
+                "dronechain_rpc_call_seconds",
+                "histogram",
+                "from a JSON-RPC call's begin to its answer, by method; waits asked for are in it",
             ),
             Self::Submissions => {
                 ("dronechain_submissions_total", "counter", "submitted transactions by outcome")

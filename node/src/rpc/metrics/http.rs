@@ -1,6 +1,7 @@
 //! Requests and submissions, counted.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use axum::response::Response;
 use super::Page;
 use super::family::Family;
 use crate::rpc::api::Api;
+use crate::rpc::error::ApiError;
 
 /// Upper ends of the histogram's buckets, in seconds; the last is endless.
 const BUCKETS_S: [f64; 12] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
@@ -68,11 +70,50 @@ struct Calls {
     total: Duration,
 }
 
+impl Calls {
+    fn add(&mut self, status: StatusCode, took: Duration) {
+        *self.classes.entry(status.as_u16() / 100).or_default() += 1;
+        let seconds = took.as_secs_f64();
+        let bucket = BUCKETS_S.iter().position(|end| seconds <= *end).unwrap_or(BUCKETS_S.len());
+        self.buckets[bucket] += 1;
+        self.total += took;
+    }
+}
+
+/// Writes how often each was called, and how long that took.
+fn write_calls<N: Display>(
+    page: &mut Page,
+    (count, took): (Family, Family),
+    label: &str,
+    calls: &BTreeMap<N, Calls>,
+) {
+    page.head(count);
+    for (name, call) in calls {
+        for (class, calls) in &call.classes {
+            page.row(count, "", &format!("{{{label}=\"{name}\",class=\"{class}xx\"}}"), calls);
+        }
+    }
+    page.head(took);
+    for (name, call) in calls {
+        let mut below = 0;
+        for (at, calls) in call.buckets.iter().enumerate() {
+            below += calls;
+            let end = BUCKETS_S.get(at).map_or_else(|| "+Inf".to_owned(), ToString::to_string);
+            page.row(took, "_bucket", &format!("{{{label}=\"{name}\",le=\"{end}\"}}"), below);
+        }
+        let labels = format!("{{{label}=\"{name}\"}}");
+        page.row(took, "_sum", &labels, call.total.as_secs_f64());
+        page.row(took, "_count", &labels, below);
+    }
+}
+
 /// All that HTTP counts.
 #[derive(Debug, Default)]
 pub(in crate::rpc) struct Traffic {
     /// By the path of a route, of which there are few.
     calls: Mutex<BTreeMap<String, Calls>>,
+    /// By the method of JSON-RPC.
+    methods: Mutex<BTreeMap<&'static str, Calls>>,
     submissions: Mutex<BTreeMap<Outcome, u64>>,
 }
 
@@ -92,12 +133,20 @@ impl Traffic {
         if !calls.contains_key(path) {
             calls.insert(path.to_owned(), Calls::default());
         }
-        let Some(call) = calls.get_mut(path) else { return };
-        *call.classes.entry(status.as_u16() / 100).or_default() += 1;
-        let seconds = took.as_secs_f64();
-        let bucket = BUCKETS_S.iter().position(|end| seconds <= *end).unwrap_or(BUCKETS_S.len());
-        call.buckets[bucket] += 1;
-        call.total += took;
+        if let Some(call) = calls.get_mut(path) {
+            call.add(status, took);
+        }
+    }
+
+    /// Counts a call of JSON-RPC.
+    pub(in crate::rpc) fn called<T>(
+        &self,
+        method: &'static str,
+        result: &Result<T, ApiError>,
+        took: Duration,
+    ) {
+        let status = result.as_ref().map_or_else(ApiError::status, |_| StatusCode::OK);
+        locked(&self.methods).entry(method).or_default().add(status, took);
     }
 
     /// Counts a submission.
@@ -106,30 +155,8 @@ impl Traffic {
     }
 
     pub(super) fn write(&self, page: &mut Page) {
-        let calls = locked(&self.calls);
-        page.head(Family::HttpRequests);
-        for (path, call) in calls.iter() {
-            for (class, count) in &call.classes {
-                page.row(
-                    Family::HttpRequests,
-                    "",
-                    &format!("{{call=\"{path}\",class=\"{class}xx\"}}"),
-                    count,
-                );
-            }
-        }
-        page.head(Family::HttpSeconds);
-        for (path, call) in calls.iter() {
-            let mut below = 0;
-            for (at, count) in call.buckets.iter().enumerate() {
-                below += count;
-                let end = BUCKETS_S.get(at).map_or_else(|| "+Inf".to_owned(), ToString::to_string);
-                page.row(Family::HttpSeconds, "_bucket", &format!("{{call=\"{path}\",le=\"{end}\"}}"), below);
-            }
-            let labels = format!("{{call=\"{path}\"}}");
-            page.row(Family::HttpSeconds, "_sum", &labels, call.total.as_secs_f64());
-            page.row(Family::HttpSeconds, "_count", &labels, below);
-        }
+        write_calls(page, (Family::HttpRequests, Family::HttpSeconds), "call", &locked(&self.calls));
+        write_calls(page, (Family::RpcCalls, Family::RpcSeconds), "method", &locked(&self.methods));
         page.head(Family::Submissions);
         let submissions = locked(&self.submissions);
         for outcome in Outcome::ALL {
