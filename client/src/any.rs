@@ -111,7 +111,13 @@ mod tests {
 
     fn refused(status: u16, rule: Option<&str>) -> ClientError {
         let rule = rule.map(str::to_owned);
-        ClientError::Refused { status, rule, name: "a-name".into(), message: String::new() }
+        ClientError::Refused {
+            status,
+            rule,
+            name: "a-name".into(),
+            message: String::new(),
+            retry_after_s: None,
+        }
     }
 
     #[test]

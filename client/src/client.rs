@@ -12,6 +12,7 @@ use crate::error::ClientError;
 use crate::events::{Cursor, Events, Interest};
 use crate::headers::Headers;
 use crate::light::LightClient;
+use crate::node::Roots;
 use crate::nodes::Nodes;
 use crate::producer::{OpenError, ProducerBuilder};
 
@@ -24,6 +25,7 @@ pub struct ClientBuilder {
     urls: Vec<String>,
     network: Option<Hash256>,
     checkpoint: Option<TrustedCheckpoint>,
+    roots: Roots,
 }
 
 /// A network, by several of its nodes, and the own header chain. Cheap to clone; the chain is followed for as long as a
@@ -39,7 +41,8 @@ pub struct Client {
 impl Client {
     /// A client of the nodes at `urls`, e.g. `http://127.0.0.1:7700`; more than one, so that one may fail or lie.
     pub fn builder<U: Into<String>>(urls: impl IntoIterator<Item = U>) -> ClientBuilder {
-        ClientBuilder { urls: urls.into_iter().map(Into::into).collect(), network: None, checkpoint: None }
+        let urls = urls.into_iter().map(Into::into).collect();
+        ClientBuilder { urls, network: None, checkpoint: None, roots: Roots::system() }
     }
 
     /// The network: its genesis hash.
@@ -106,6 +109,12 @@ impl ClientBuilder {
         Self { checkpoint: Some(checkpoint), ..self }
     }
 
+    /// Who vouches for the certificates of `https://` addresses, instead of the operating system.
+    #[must_use]
+    pub fn roots(self, roots: Roots) -> Self {
+        Self { roots, ..self }
+    }
+
     /// Opens the folder at `folder`, or makes it, and begins to follow the chain. Nodes need not be up once the
     /// folder has a header chain.
     ///
@@ -113,7 +122,7 @@ impl ClientBuilder {
     /// [`OpenError`].
     pub async fn open(self, folder: impl AsRef<Path>) -> Result<Client, OpenError> {
         let folder = folder.as_ref().to_owned();
-        let nodes = Nodes::new(&self.urls)?;
+        let nodes = Nodes::trusting(&self.urls, &self.roots)?;
         let nodes = match self.network {
             Some(chain_id) => nodes.of_network(chain_id),
             None => nodes,

@@ -1,6 +1,10 @@
 //! Why a node did not answer as asked.
 
+use std::time::Duration;
+
 use dronechain_chain_spec::hash::Hash256;
+
+use crate::limits::RETRY_AFTER_MAX;
 
 /// A failed call to a node (or to another party that answers errors in the same form).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +43,8 @@ pub enum ClientError {
         name: String,
         /// The refusal in words.
         message: String,
+        /// How long to leave the node alone, if it says so; seconds.
+        retry_after_s: Option<u32>,
     },
     /// The node is of another network.
     #[error("another network: {found}, wanted is {expected}")]
@@ -85,6 +91,12 @@ impl ClientError {
             Self::Refused { rule, .. } => rule.as_deref(),
             _ => None,
         }
+    }
+
+    /// How long to leave the node alone: who asks too often is told. At most [`RETRY_AFTER_MAX`].
+    pub fn retry_after(&self) -> Option<Duration> {
+        let Self::Refused { retry_after_s: Some(seconds), .. } = self else { return None };
+        Some(Duration::from_secs((*seconds).into()).min(RETRY_AFTER_MAX))
     }
 
     /// Whether the node refused with this name, e.g. `sequence-taken`.

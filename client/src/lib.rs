@@ -89,7 +89,8 @@ pub use evidence::{Evidence, EvidenceError, Verifier};
 pub use headers::{Headers, HeadersError, SyncReport};
 pub use light::{ChainEvent, LightClient, NodeStanding};
 pub use node::{
-    AccountView, AnchorStatus, NodeClient, Sequences, State, Status, Submitted, Tip, TransactionStatus,
+    AccountView, AnchorStatus, NodeClient, Roots, RootsError, Sequences, State, Status, Submitted, Tip,
+    TransactionStatus,
 };
 pub use nodes::Nodes;
 pub use producer::{

@@ -16,6 +16,8 @@ pub const TIP_WAIT_MAX: Duration = Duration::from_secs(30);
 pub const JSON_BYTES_MAX: usize = 1 << 20;
 /// Bytes of an answer in canonical encodings: nodes end theirs soon after 4 MiB.
 pub const OCTETS_MAX: usize = 2 * MESSAGE_BYTES_MAX;
+/// Bytes of certificates that nodes are vouched for with: four times what operating systems trust.
+pub const ROOTS_BYTES_MAX: u64 = 1 << 20;
 /// Characters of an answer that is no JSON, as quoted in an error.
 pub const QUOTE_CHARS_MAX: usize = 120;
 
@@ -28,6 +30,8 @@ pub const HEADERS_FILE_BYTES_MAX: u64 = 2 << 30;
 
 /// First pause after a failure; doubles with each further one.
 pub const PAUSE_MIN: Duration = Duration::from_millis(250);
+/// The longest that a node may ask to be left alone: it is not to be taken at its word for ever.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 /// Longest pause after failures.
 pub const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// Producers and followers look again after so long, whatever they are told.

@@ -2,6 +2,7 @@
 
 mod answers;
 mod http;
+mod roots;
 
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ use crate::limits::{
 pub use answers::{AccountView, AnchorStatus, Sequences, State, Status, Submitted, Tip, TransactionStatus};
 use answers::{BlockAnswer, SpecAnswer};
 pub use http::Http;
+pub use roots::{Roots, RootsError};
 
 /// A node, by its address. Cheap to clone; clones share connections.
 #[derive(Debug, Clone)]
@@ -35,12 +37,20 @@ pub struct NodeClient {
 }
 
 impl NodeClient {
-    /// The node at `url`, e.g. `http://127.0.0.1:7700`. Nothing is sent yet.
+    /// The node at `url`, e.g. `http://127.0.0.1:7700` or `https://node1.fleet:7700`. Nothing is sent yet.
     ///
     /// # Errors
     /// [`ClientError::BadUrl`].
     pub fn new(url: &str) -> Result<Self, ClientError> {
         Ok(Self { http: Http::new(url)? })
+    }
+
+    /// As [`NodeClient::new`], with others that vouch for its certificate.
+    ///
+    /// # Errors
+    /// [`ClientError::BadUrl`].
+    pub fn trusting(url: &str, roots: &Roots) -> Result<Self, ClientError> {
+        Ok(Self { http: Http::trusting(url, roots)? })
     }
 
     /// Its address, without a slash at the end.
@@ -50,7 +60,8 @@ impl NodeClient {
 
     /// The host of its address, with the port if it names one.
     pub fn host(&self) -> &str {
-        let rest = self.url().trim_start_matches("http://");
+        let url = self.url();
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
         let authority = rest.split_once('/').map_or(rest, |(authority, _)| authority);
         authority.rsplit_once('@').map_or(authority, |(_, host)| host)
     }

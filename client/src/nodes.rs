@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use dronechain_chain_spec::hash::Hash256;
 
 use crate::error::ClientError;
-use crate::node::NodeClient;
+use crate::node::{NodeClient, Roots};
 
 #[derive(Debug)]
 struct Member {
@@ -30,8 +30,16 @@ impl Nodes {
     /// # Errors
     /// [`ClientError::BadUrl`]; also when there is no address at all.
     pub fn new(urls: &[String]) -> Result<Self, ClientError> {
+        Self::trusting(urls, &Roots::system())
+    }
+
+    /// As [`Nodes::new`], with others that vouch for their certificates.
+    ///
+    /// # Errors
+    /// As [`Nodes::new`].
+    pub fn trusting(urls: &[String], roots: &Roots) -> Result<Self, ClientError> {
         let member = |url: &String| {
-            let client = NodeClient::new(url)?;
+            let client = NodeClient::trusting(url, roots)?;
             Ok(Member { client, is_checked: AtomicBool::new(false) })
         };
         let members = urls.iter().map(member).collect::<Result<Vec<_>, _>>()?;

@@ -116,7 +116,8 @@ impl Admin {
             .route(SNAPSHOT_PATH, post(snapshot))
             .layer(from_fn_with_state(calls.clone(), with_cookie))
             .with_state(calls);
-        let served = rpc::accept(listener, router, watch::channel(false), CONNECTIONS_MAX, shutdown).await;
+        let served =
+            rpc::accept(listener, router, None, watch::channel(false), CONNECTIONS_MAX, shutdown).await;
         // Gone already is as good.
         let _ = fs::remove_file(file);
         served

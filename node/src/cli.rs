@@ -139,6 +139,7 @@ impl From<ConfigError> for Failure {
             | ConfigError::UnknownKey { .. }
             | ConfigError::UnknownEnv(_)
             | ConfigError::Type { .. }
+            | ConfigError::Half { .. }
             | ConfigError::Value { .. } => Code::Usage,
         };
         Self::new(code, &error, error.hint())

@@ -21,7 +21,7 @@ pub use self::error::{ConfigError, ValueError};
 pub use self::key::{ENV_FILE, ENV_PREFIX, Key};
 use crate::miner::SHARE_MIN;
 use crate::p2p::address;
-use crate::rpc::Limits;
+use crate::rpc::{Limits, TlsFiles};
 
 /// The configuration file that is read from the data folder if no other is named.
 pub const FILE_NAME: &str = "node.toml";
@@ -55,6 +55,8 @@ pub struct Config {
     pub listen: Multiaddr,
     /// Where the HTTP port is; port 0 takes a free one.
     pub http: SocketAddr,
+    /// What the HTTP port is encrypted with; plain HTTP without.
+    pub tls: Option<TlsFiles>,
     /// Peers to keep connections to, each with or without `/p2p/ID`.
     pub peers: Vec<Multiaddr>,
     /// How often one address or key may ask over HTTP.
@@ -190,6 +192,7 @@ impl Settings {
             preshared_key: self.parse_unless_default(Key::PresharedKey, path)?,
             listen: self.parse(Key::Listen, |text| Ok(address::parse_listen(text)?))?,
             http: self.parse(Key::Http, |text| text.parse().map_err(|_| ValueError::Socket))?,
+            tls: self.tls()?,
             peers: self.parse(Key::Peers, peers)?,
             limits: Limits {
                 requests_per_s: self.parse(Key::LimitsRequests, |text| number(text, RATE_MAX))?,
@@ -210,6 +213,18 @@ impl Settings {
                 hash.transpose().map_err(|_| ValueError::Hash)
             })?,
         })
+    }
+
+    /// Both files or neither.
+    fn tls(&self) -> Result<Option<TlsFiles>, ConfigError> {
+        let certificates = self.parse(Key::TlsCertificates, path_if_any)?;
+        let key = self.parse(Key::TlsKey, path_if_any)?;
+        match (certificates, key) {
+            (Some(certificates), Some(key)) => Ok(Some(TlsFiles { certificates, key })),
+            (None, None) => Ok(None),
+            (Some(_), None) => Err(ConfigError::Half { set: Key::TlsCertificates, missing: Key::TlsKey }),
+            (None, Some(_)) => Err(ConfigError::Half { set: Key::TlsKey, missing: Key::TlsCertificates }),
+        }
     }
 
     /// None if nobody set it.
@@ -255,7 +270,12 @@ impl Settings {
                 Key::Key => in_data(KEY_NAME),
                 Key::Listen => "/ip4/127.0.0.1/tcp/7600".into(),
                 Key::Http => "127.0.0.1:7700".into(),
-                Key::Peers | Key::PresharedKey | Key::ReadyFile | Key::Follow => String::new(),
+                Key::TlsCertificates
+                | Key::TlsKey
+                | Key::Peers
+                | Key::PresharedKey
+                | Key::ReadyFile
+                | Key::Follow => String::new(),
                 Key::LimitsRequests | Key::LimitsSubmissions => "0".into(),
                 Key::MiningShare => "0.05".into(),
                 Key::StorageMinFree => "256".into(),

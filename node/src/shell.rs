@@ -40,7 +40,7 @@ use crate::logging::LogFilter;
 use crate::metrics::Metrics;
 use crate::miner::{self, MinerError};
 use crate::p2p::{self, Command, NodeKeys, P2p, P2pError};
-use crate::rpc::{self, Health, MISSING_SHOWN_MAX, MinerAsks, Rpc, Submit, TipView};
+use crate::rpc::{self, Health, MISSING_SHOWN_MAX, MinerAsks, Rpc, Submit, TipView, Tls, TlsError};
 use crate::specfile::{self, SpecFileError};
 use crate::store::{self, Options, Store, StoreError};
 
@@ -86,6 +86,9 @@ pub enum NodeError {
         /// Why not.
         error: io::Error,
     },
+    /// Certificate or key of the HTTP port.
+    #[error("TLS: {0}")]
+    Tls(#[from] TlsError),
     /// The port and file of the calls for whoever runs the node.
     #[error("calls for the operator, {}: {error}", path.display())]
     Admin {
@@ -125,6 +128,7 @@ pub async fn run(
     }
     let network = spec.network();
     let (store, loaded) = open_store(&config, &spec).await?;
+    let tls = config.tls.clone().map(Tls::load).transpose()?;
     let listener = listen(config.http).await?;
     let admin = Admin::open(&config.data)
         .await
@@ -191,7 +195,7 @@ pub async fn run(
     };
     let http = listener.local_addr().map_err(|error| NodeError::Http { address: config.http, error })?;
     let (stop_http, stopped) = oneshot::channel::<()>();
-    let server = tokio::spawn(rpc::serve(listener, rpc, async {
+    let server = tokio::spawn(rpc::serve(listener, rpc, tls, async {
         // An error means that the sender is gone: stop as well.
         let _ = stopped.await;
     }));

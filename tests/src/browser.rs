@@ -7,6 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::http;
 use crate::process::Running;
 use crate::wait::until;
 
@@ -66,7 +67,7 @@ impl Browser {
             "goog:chromeOptions": { "args": arguments },
             "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
         } } });
-        let http = reqwest::Client::new();
+        let http = http::client();
         let base = format!("http://127.0.0.1:{port}/session");
         let mut browser = Self { http, url: base, _driver: driver, _folder: folder };
         let session = browser.ask(Method::POST, "", &wanted).await;

@@ -10,6 +10,7 @@ use dronechain_chain_spec::spec::{AdminSet, ChainSpec, NetworkTemplate};
 use dronechain_record::keys::KeyFile;
 use serde_json::Value;
 
+use crate::http;
 use crate::process::{Running, program};
 use crate::wait::until;
 
@@ -75,7 +76,7 @@ impl Cluster {
         write_key(&folder.path().join("admin.key"), &key(200));
         let nodes = keys.iter().map(|_| None).collect();
         let places = BTreeMap::new();
-        Self { folder, spec, admin: key(200), keys, nodes, places, http: reqwest::Client::new() }
+        Self { folder, spec, admin: key(200), keys, nodes, places, http: http::client() }
     }
 
     /// From its next start on node `i` runs there.
@@ -206,8 +207,13 @@ impl Cluster {
 
     /// GETs JSON from node `i`; none while it does not answer with success.
     pub async fn get(&self, i: usize, path: &str) -> Option<Value> {
+        serde_json::from_str(&self.text(i, path).await?).ok()
+    }
+
+    /// Reads `path` of node `i` as text; none if it does not answer or answers with an error.
+    pub async fn text(&self, i: usize, path: &str) -> Option<String> {
         let answer = self.http.get(format!("{}{path}", self.url(i))).send().await.ok()?;
-        answer.error_for_status().ok()?.json().await.ok()
+        answer.error_for_status().ok()?.text().await.ok()
     }
 
     /// Whether node `i` answers that it is alive.

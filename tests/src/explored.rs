@@ -11,6 +11,7 @@ use dronechain_chain_spec::transaction::{
 use dronechain_chain_spec::wire::{BatchBody, Submission};
 
 use crate::cluster::Cluster;
+use crate::http;
 use crate::wait::until;
 
 /// Leaves of the batch: the path of the last one is shorter than the others'.
@@ -100,6 +101,6 @@ pub async fn explored() -> Explored {
 pub async fn submit(cluster: &Cluster, transaction: Transaction, body: Option<BatchBody>) {
     let submission = codec::encode(&Submission { transaction, body });
     let url = format!("{}/v1/transactions", cluster.url(0));
-    let answer = reqwest::Client::new().post(url).body(submission).send().await.expect("an answer");
+    let answer = http::client().post(url).body(submission).send().await.expect("an answer");
     assert!(answer.status().is_success(), "{answer:?}");
 }

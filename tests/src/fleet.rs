@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::anchored::text;
 use crate::cluster::{Cluster, write_key};
+use crate::http;
 use crate::process::{Running, program, run, run_json};
 use crate::wait::until;
 
@@ -45,7 +46,7 @@ impl Fleet {
         let admin = folder.join("admin.key");
         let mut admit = dronechain(&["admin", "admit", "--role", "controller", "--wait", "1"]);
         run_json(admit.args(["--key", &public, "--admin-key", text(&admin), "--node", &nodes[0]]));
-        let http = reqwest::Client::new();
+        let http = http::client();
         let mut fleet = Self { folder, nodes, key, controller: None, cloud: None, http };
         fleet.start_cloud().await;
         fleet.start_controller().await;

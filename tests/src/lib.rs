@@ -12,6 +12,7 @@ pub mod explored;
 pub mod fleet;
 pub mod guide;
 pub mod hostile;
+pub mod http;
 pub mod ledger;
 pub mod liar;
 pub mod logs;

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::http;
 use crate::process::{Running, program, run_json};
 use crate::wait::until;
 
@@ -60,7 +61,7 @@ impl Made {
 
     /// GETs JSON from that node; none while it does not answer with success.
     pub async fn get(&self, i: usize, path: &str) -> Option<Value> {
-        let answer = reqwest::get(format!("{}{path}", self.url(i))).await.ok()?;
+        let answer = http::client().get(format!("{}{path}", self.url(i))).send().await.ok()?;
         answer.error_for_status().ok()?.json().await.ok()
     }
 }

@@ -16,9 +16,11 @@ use dronechain_chain_spec::receipt::Receipt;
 use dronechain_chain_spec::registry::Role;
 use dronechain_chain_spec::transaction::{Action, Sender, TransactionBody};
 use dronechain_chain_spec::wire::{BatchBody, Submission};
+use reqwest::StatusCode;
 use serde_json::Value;
 
 use crate::cluster::{Cluster, Place};
+use crate::http;
 use crate::process::{Running, program};
 use crate::wait::until;
 
@@ -84,6 +86,8 @@ pub struct Soaked {
     pub acknowledged: usize,
     /// Batches on the ledger.
     pub batches: usize,
+    /// The most blocks that left a node's chain at once.
+    pub deepest: u64,
 }
 
 /// Kills a producer under load `kills` times while three nodes are restarted in turn; then holds the ledger against what
@@ -99,11 +103,12 @@ pub async fn soak(kills: u32) -> Soaked {
         command
     };
     let log = cluster.path("producer.log");
-    let (mut kills_amid, mut restarts, mut restarted) = (0, 0, Instant::now());
+    let (mut kills_amid, mut restarts, mut restarted, mut deepest) = (0, 0, Instant::now(), 0);
     for kill in 0..kills {
         let mut running = Running::start(&mut producer(None), &log);
         if restarted.elapsed() >= RESTART_EVERY {
             let node = restarts as usize % 3;
+            deepest = deepest.max(deepest_at(&cluster, node).await);
             cluster.kill(node);
             cluster.start(node, &[]).await;
             restarts += 1;
@@ -127,10 +132,21 @@ pub async fn soak(kills: u32) -> Soaked {
         cluster.reaches(node, height + SETTLED).await;
     }
     cluster.one_tip().await;
+    for node in 0..3 {
+        deepest = deepest.max(deepest_at(&cluster, node).await);
+    }
 
     let acknowledged = read_numbers(&folder.join("acknowledged"));
     let batches = read_ledger(&cluster, &acknowledged).await;
-    Soaked { kills, kills_amid, restarts, acknowledged: acknowledged.len(), batches }
+    Soaked { kills, kills_amid, restarts, acknowledged: acknowledged.len(), batches, deepest }
+}
+
+/// The most blocks that left the node's chain at once since it was started.
+async fn deepest_at(cluster: &Cluster, node: usize) -> u64 {
+    let page = cluster.text(node, "/metrics").await.expect("metrics");
+    let mut lines = page.lines();
+    let value = lines.find_map(|line| line.strip_prefix("dronechain_reorganisation_depth_max "));
+    value.expect("the metric").parse().expect("a number")
 }
 
 /// Three nodes whose addresses outlive them, and an admitted controller.
@@ -170,7 +186,7 @@ async fn submit_admission(cluster: &Cluster, i: usize, key: PublicKey) {
     let transaction = body.signed(&[&cluster.admin], &cluster.chain_id());
     let submission = codec::encode(&Submission { transaction, body: None });
     let url = format!("{}/v1/transactions", cluster.url(i));
-    let answer = reqwest::Client::new().post(url).body(submission).send().await.expect("an answer");
+    let answer = http::client().post(url).body(submission).send().await.expect("an answer");
     assert!(answer.status().is_success(), "{answer:?}");
 }
 
@@ -186,7 +202,7 @@ type Standing = (u64, u32);
 /// Reads every batch of the controller off node 0, block by block, and holds it against what was acknowledged: every
 /// record once, each with a receipt that verifies. Gives the number of batches.
 pub async fn read_ledger(cluster: &Cluster, acknowledged: &[u64]) -> usize {
-    let http = reqwest::Client::new();
+    let http = http::client();
     let (height, _) = cluster.tip(0).await.expect("a tip");
     let sender = PublicKey::of(&controller());
     let mut batches: BTreeMap<u64, Vec<Hash256>> = BTreeMap::new();
@@ -209,15 +225,22 @@ pub async fn read_ledger(cluster: &Cluster, acknowledged: &[u64]) -> usize {
             assert_eq!(before, None, "a record is anchored at sequence {sequence} again");
         }
     }
+    let lost: Vec<_> =
+        acknowledged.iter().filter(|number| !places.contains_key(&sha256(&[&record(**number)]))).collect();
+    let of = acknowledged.len();
+    assert!(
+        lost.is_empty(),
+        "lost of {of}: {} from {:?} to {:?}, chain {height}",
+        lost.len(),
+        lost.first(),
+        lost.last()
+    );
     let chain = headers(&http, cluster).await;
     let mut proofs: HashMap<u64, dronechain_chain_spec::receipt::AnchorProof> = HashMap::new();
     let mut trees = HashMap::new();
     for (count, number) in acknowledged.iter().enumerate() {
         let hash = sha256(&[&record(*number)]);
-        let (sequence, index) = places
-            .get(&hash)
-            .copied()
-            .unwrap_or_else(|| panic!("record {number} is lost, of {}", acknowledged.len()));
+        let (sequence, index) = places[&hash];
         let receipt = if count % ASKED == 0 {
             let url = format!("{}/v1/receipts/{hash}", cluster.url(0));
             let json = http.get(url).send().await.expect("an answer").bytes().await.expect("a receipt");
@@ -250,9 +273,17 @@ fn anchor(transaction: &Value, sender: &PublicKey) -> Option<(u64, Hash256, u32)
     Some((body["sequence"].as_u64().expect("a sequence"), root, leaf_count))
 }
 
+/// A batch's body off node 0. A node that took the batch's block from peers may have it a little later than the block.
 async fn body(http: &reqwest::Client, cluster: &Cluster, root: Hash256, leaf_count: u32) -> Vec<Hash256> {
     let url = format!("{}/v1/bodies/{root}/{leaf_count}", cluster.url(0));
-    let bytes = http.get(url).send().await.expect("an answer").bytes().await.expect("a body");
+    let found = async || {
+        let answer = http.get(&url).send().await.expect("an answer");
+        if answer.status() == StatusCode::NOT_FOUND {
+            return None;
+        }
+        Some(answer.error_for_status().expect("a body").bytes().await.expect("a body"))
+    };
+    let bytes = until("the body of a batch", found).await;
     let BatchBody(leaves) = codec::decode(&bytes).expect("a batch body");
     leaves
 }

@@ -10,6 +10,7 @@ use dronechain_chain_spec::wire::{BatchBody, Submission};
 use serde_json::Value;
 
 use crate::cluster::Cluster;
+use crate::http;
 use crate::wait::until;
 
 /// What an answer to a submission was.
@@ -39,7 +40,7 @@ impl Stream {
     /// Admits a controller on `cluster` by node `i`, and waits until it is in the chain.
     pub async fn admitted(cluster: &Cluster, i: usize) -> Self {
         let key = SigningKey::from_bytes(&[120; 32]);
-        let (chain_id, http) = (cluster.chain_id(), reqwest::Client::new());
+        let (chain_id, http) = (cluster.chain_id(), http::client());
         let action = Action::Admit { role: Role::Controller, key: PublicKey::of(&key) };
         let body = TransactionBody { sender: Sender::Admins, sequence: 0, action };
         let admit = body.signed(&[&cluster.admin], &chain_id);

@@ -14,6 +14,7 @@ use dronechain_client::{ClientError, NodeClient};
 use dronechain_tests::cluster::Cluster;
 use dronechain_tests::events::Told;
 use dronechain_tests::hostile::Forge;
+use dronechain_tests::http;
 use dronechain_tests::wait::until;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpSocket;
@@ -223,7 +224,7 @@ async fn streams_begin_at_the_tip_at_a_cursor_or_with_a_reset() {
     let text = events.cursor().expect("behind an event").to_string();
     assert_eq!(text.parse(), Ok(events.cursor().expect("behind an event")));
 
-    let http = reqwest::Client::new();
+    let http = http::client();
     for query in ["after=5", "after=zz.0", "senders=", "hashes=zz", "from=1"] {
         let answer = http.get(format!("{}/v1/events?{query}", scene.cluster.url(0))).send().await;
         assert_eq!(answer.expect("an answer").status(), 400, "{query}");
@@ -315,7 +316,7 @@ async fn receipts_are_told_when_their_body_comes_and_when_their_block_leaves() {
 #[tokio::test]
 async fn streams_are_bounded_and_end_with_the_node() {
     let mut scene = Scene::new().await;
-    let (http, url) = (reqwest::Client::new(), format!("{}/v1/events", scene.cluster.url(0)));
+    let (http, url) = (http::client(), format!("{}/v1/events", scene.cluster.url(0)));
     let mut held = Vec::new();
     for _ in 0..STREAMS_MAX {
         let answer = http.get(&url).send().await.expect("an answer");

@@ -14,6 +14,7 @@ use dronechain_tests::browser::Browser;
 use dronechain_tests::cluster::Cluster;
 use dronechain_tests::explored::{Explored, explored, record, submit};
 use dronechain_tests::hostile::Forge;
+use dronechain_tests::http;
 use dronechain_tests::long::{Long, leaf};
 use dronechain_tests::process::run;
 use dronechain_tests::wait::until;
@@ -40,7 +41,7 @@ struct Plain {
 
 /// GETs without a script, and without following redirects.
 async fn plain(url: &str) -> Plain {
-    let client = reqwest::Client::builder().redirect(Policy::none()).build().expect("a client");
+    let client = http::builder().redirect(Policy::none()).build().expect("a client");
     let answer = client.get(url).header("accept", "text/html").send().await.expect("an answer");
     let header = |name: &str| Some(answer.headers().get(name)?.to_str().ok()?.to_owned());
     let (status, location) = (answer.status().as_u16(), header("location"));
@@ -52,7 +53,7 @@ async fn plain(url: &str) -> Plain {
 async fn checked(base: &str, receipt: &str, record: &str) -> Plain {
     let form = [("receipt", receipt), ("record", record)];
     let body = form.map(|(name, value)| format!("{name}={}", escaped(value))).join("&");
-    let request = reqwest::Client::new().post(format!("{base}/receipt"));
+    let request = http::client().post(format!("{base}/receipt"));
     let request = request.header("content-type", "application/x-www-form-urlencoded").body(body);
     let answer = request.send().await.expect("an answer");
     let status = answer.status().as_u16();
@@ -158,7 +159,7 @@ async fn every_page_is_whole_without_a_script_and_every_link_leads_somewhere() {
     })
     .await;
     // Programs are refused as before.
-    let refusal = reqwest::get(format!("{base}/nowhere")).await.expect("an answer");
+    let refusal = http::client().get(format!("{base}/nowhere")).send().await.expect("an answer");
     assert_eq!(refusal.json::<Value>().await.expect("JSON")["error"]["name"], "no-route");
 }
 
@@ -195,7 +196,7 @@ async fn bad_receipt_is_refused_with_the_step_that_fails() {
     let network = explored().await;
     let base = network.cluster.url(0);
     let url = format!("{base}/v1/receipts/{}", network.leaves[2]);
-    let receipt: Value = reqwest::get(url).await.expect("an answer").json().await.expect("JSON");
+    let receipt: Value = http::client().get(url).send().await.expect("an answer").json().await.expect("JSON");
     let good = checked(base, &receipt.to_string(), &network.leaves[2].to_string()).await;
     assert_eq!(good.status, 200);
     assert!(!good.text.contains("does not hold"), "{}", good.text);

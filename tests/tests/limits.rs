@@ -10,6 +10,7 @@ use dronechain_chain_spec::transaction::{Action, Anchor, AnchorKind, Sender, Tra
 use dronechain_chain_spec::wire::Submission;
 use dronechain_client::{Client, ProducerConfig};
 use dronechain_tests::cluster::Cluster;
+use dronechain_tests::http;
 use dronechain_tests::soak::{admit, controller, read_ledger, record};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -20,7 +21,7 @@ const MANY: usize = 400;
 
 fn from(last: u8) -> reqwest::Client {
     let address = IpAddr::V4(Ipv4Addr::new(127, 0, 0, last));
-    reqwest::Client::builder().local_address(address).build().expect("a client")
+    http::builder().local_address(address).build().expect("a client")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -87,7 +88,7 @@ async fn key_that_submits_too_often_is_told_and_neither_forgeries_nor_others_use
     let mut cluster = Cluster::new(1, |_| {});
     cluster.start(0, &["--submissions-per-s", "10"]).await;
     let (one, other) = (SigningKey::from_bytes(&[60; 32]), SigningKey::from_bytes(&[61; 32]));
-    let (http, url) = (reqwest::Client::new(), format!("{}/v1/transactions", cluster.url(0)));
+    let (http, url) = (http::client(), format!("{}/v1/transactions", cluster.url(0)));
     let chain_id = cluster.chain_id();
     let submit = async |key: &SigningKey, signer: &SigningKey| {
         let bytes = heartbeat(&chain_id, key, signer, 0);
@@ -104,19 +105,30 @@ async fn key_that_submits_too_often_is_told_and_neither_forgeries_nor_others_use
     }
     assert!(told > 0, "the share is used up");
     assert_eq!(submit(&other, &other).await, StatusCode::UNPROCESSABLE_ENTITY, "another has its own");
+}
 
-    // A producer that is told waits, and delivers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn producer_that_is_told_to_wait_leaves_the_node_alone_and_delivers_everything() {
+    const RECORDS: u64 = 24;
+    let mut cluster = Cluster::new(1, |_| {});
+    cluster.start(0, &["--submissions-per-s", "2"]).await;
     admit(&cluster, &controller()).await;
     let client = Client::builder([cluster.url(0)]).open(cluster.path("client")).await.expect("a client");
     let mut config = ProducerConfig::default();
     (config.linger, config.confirmations, config.batch_records) = (Duration::from_millis(1), 1, 1);
     let producer = client.producer(controller()).config(config).open().expect("a producer");
     let mut taken = Vec::new();
-    for number in 0..40 {
+    for number in 0..RECORDS {
         taken.push(producer.send(record(number)).await.expect("taken"));
     }
     for pending in &taken {
         pending.confirmations_within(1, WAIT).await.expect("delivered");
     }
-    read_ledger(&cluster, &(0..40).collect::<Vec<_>>()).await;
+    read_ledger(&cluster, &(0..RECORDS).collect::<Vec<_>>()).await;
+    let metrics = cluster.text(0, "/metrics").await.expect("metrics");
+    let refused = metrics.lines().find_map(|line| {
+        line.strip_prefix("dronechain_rate_limited_total{identity=\"key\"} ")?.parse::<u64>().ok()
+    });
+    let refused = refused.expect("a figure");
+    assert!((1..=RECORDS).contains(&refused), "{refused} refusals of {RECORDS} batches");
 }

@@ -7,6 +7,7 @@ use dronechain_chain_spec::header::Header;
 use dronechain_chain_spec::key::{PublicKey, SigningKey};
 use dronechain_chain_spec::target::Target;
 use dronechain_tests::cluster::Cluster;
+use dronechain_tests::http;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -19,7 +20,7 @@ struct Elsewhere {
 
 impl Elsewhere {
     fn at(cluster: &Cluster, node: usize) -> Self {
-        let (http, url) = (reqwest::Client::new(), cluster.url(node).to_owned());
+        let (http, url) = (http::client(), cluster.url(node).to_owned());
         Self { http, url, chain_id: cluster.chain_id() }
     }
 

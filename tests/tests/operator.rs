@@ -4,6 +4,7 @@ use std::process::Command;
 
 use dronechain_tests::anchored::text;
 use dronechain_tests::cluster::Cluster;
+use dronechain_tests::http;
 use dronechain_tests::made::{dronechain_node, mode};
 use dronechain_tests::process::{program, run, run_json};
 use dronechain_tests::wait::until;
@@ -38,7 +39,7 @@ async fn log_filter_changes_while_the_node_runs_for_who_has_the_cookie() {
     let door: Value = serde_json::from_slice(&std::fs::read(&file).expect("written")).expect("JSON");
     let url = format!("http://{}/v1/admin/log", door["http"].as_str().expect("an address"));
     assert!(url.starts_with("http://127.0.0.1:"));
-    let client = reqwest::Client::new();
+    let client = http::client();
     for cookie in ["", "00"] {
         let answer = client.get(&url).bearer_auth(cookie).send().await.expect("an answer");
         assert_eq!(answer.status().as_u16(), 401);

@@ -9,6 +9,7 @@ use dronechain_chain_spec::registry::Role;
 use dronechain_chain_spec::transaction::{Action, Anchor, AnchorKind, Sender, Transaction, TransactionBody};
 use dronechain_chain_spec::wire::{BatchBody, Submission};
 use dronechain_tests::cluster::Cluster;
+use dronechain_tests::http;
 use dronechain_tests::network::Network;
 use dronechain_tests::wait::until;
 
@@ -18,7 +19,7 @@ const SPACING: u64 = 3;
 async fn submit(cluster: &Cluster, node: usize, transaction: &Transaction, body: Option<BatchBody>) {
     let bytes = codec::encode(&Submission { transaction: transaction.clone(), body });
     let url = format!("{}/v1/transactions", cluster.url(node));
-    let answer = reqwest::Client::new().post(url).body(bytes).send().await.expect("an answer");
+    let answer = http::client().post(url).body(bytes).send().await.expect("an answer");
     let status = answer.status().as_u16();
     assert_eq!(status, 202, "{}", answer.text().await.expect("a text"));
 }

@@ -9,6 +9,7 @@ use dronechain_chain_spec::transaction::{Action, Anchor, AnchorKind, Sender, Tra
 use dronechain_chain_spec::wire::{BatchBody, Submission};
 use dronechain_tests::cluster::Cluster;
 use dronechain_tests::hostile::Forge;
+use dronechain_tests::http;
 use dronechain_tests::wait::until;
 use serde_json::Value;
 
@@ -108,7 +109,7 @@ async fn submit(cluster: &Cluster, transaction: Transaction) -> (u16, Value) {
     let body = Some(BatchBody(vec![sha256(&[b"a record"])]));
     let bytes = codec::encode(&Submission { transaction, body });
     let url = format!("{}/v1/transactions", cluster.url(0));
-    let request = reqwest::Client::new().post(url).header("content-type", "application/octet-stream");
+    let request = http::client().post(url).header("content-type", "application/octet-stream");
     let answer = request.body(bytes).send().await.expect("an answer");
     (answer.status().as_u16(), answer.json().await.expect("JSON"))
 }
@@ -145,7 +146,7 @@ async fn forged_signature_under_a_transaction_is_refused() {
     transaction.approvals[0].signature.0[0] ^= 1;
     let bytes = codec::encode(&Submission { transaction, body: None });
     let url = format!("{}/v1/transactions", cluster.url(0));
-    let answer = reqwest::Client::new().post(url).body(bytes).send().await.expect("an answer");
+    let answer = http::client().post(url).body(bytes).send().await.expect("an answer");
     assert_eq!(answer.status().as_u16(), 422);
     let answer: Value = answer.json().await.expect("JSON");
     assert_eq!(answer["error"]["name"], "tx-signature");

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use dronechain_tests::cluster::Cluster;
+use dronechain_tests::http;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -107,7 +108,7 @@ async fn giant_batches_and_bodies_are_refused_while_others_are_served() {
     let cluster = Cluster::started(1).await;
     let call =
         |id: usize| json!({ "jsonrpc": "2.0", "id": id, "method": "chain.block", "params": { "name": 0 } });
-    let client = reqwest::Client::new();
+    let client = http::client();
     let url = format!("{}/rpc", cluster.url(0));
     let post = async |body: Vec<u8>| {
         let request = client.post(&url).header("content-type", "application/json").body(body);

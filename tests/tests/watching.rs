@@ -6,10 +6,12 @@ use dronechain_chain_spec::key::{PublicKey, SigningKey};
 use dronechain_tests::anchored::text;
 use dronechain_tests::cluster::Cluster;
 use dronechain_tests::fleet::dronechain;
+use dronechain_tests::http;
 use dronechain_tests::process::run_json;
+use serde_json::{Value, json};
 
 async fn page(cluster: &Cluster, i: usize, path: &str) -> (u16, String) {
-    let answer = reqwest::get(format!("{}{path}", cluster.url(i))).await.expect("an answer");
+    let answer = http::client().get(format!("{}{path}", cluster.url(i))).send().await.expect("an answer");
     (answer.status().as_u16(), answer.text().await.expect("a text"))
 }
 
@@ -42,6 +44,14 @@ async fn figures_follow_what_the_nodes_do() {
     admit.args(["--admin-key", text(&admin), "--node", cluster.url(0), "--wait", "1"]);
     run_json(&mut admit);
     let (height, _) = cluster.tip(0).await.expect("a tip");
+    let call = |id: u64, method: &str, params: Value| json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
+    let batch = [
+        call(1, "chain.tip", json!({})),
+        call(2, "chain.block", json!({ "name": u32::MAX.to_string() })),
+        call(3, "chain.tip", json!({})),
+    ];
+    let asked = http::client().post(format!("{}/rpc", cluster.url(0))).json(&batch).send().await;
+    assert!(asked.expect("an answer").status().is_success());
     let seen = figures(&cluster, 0).await;
     let documented = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../node/docs/metrics.md"));
     let documented = documented.expect("the document");
@@ -58,6 +68,11 @@ async fn figures_follow_what_the_nodes_do() {
     assert!(seen["dronechain_process_resident_memory_bytes"] > 1e6);
     assert_eq!(seen["dronechain_submissions_total{outcome=\"pending\"}"], 1.0);
     assert_eq!(seen["dronechain_mempool_bytes"], 0.0);
+    let calls = |method: &str, class: &str| {
+        seen[&format!("dronechain_rpc_calls_total{{method=\"{method}\",class=\"{class}\"}}")]
+    };
+    assert_eq!((calls("chain.tip", "2xx"), calls("chain.block", "4xx")), (2.0, 1.0));
+    assert_eq!(seen["dronechain_rpc_call_seconds_count{method=\"chain.tip\"}"], 2.0);
     let tips = "dronechain_http_requests_total{call=\"/v1/tip\",class=\"2xx\"}";
     assert!(seen[tips] >= 2.0);
     assert_eq!(seen["dronechain_http_request_seconds_bucket{call=\"/v1/tip\",le=\"+Inf\"}"], seen[tips]);

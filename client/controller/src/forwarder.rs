@@ -134,7 +134,13 @@ impl Forwarder {
         let text = response.bytes().await.map_err(unreachable)?;
         if status != 200 && status != REFUSED {
             let message = format!("{} answers with status {status}", url);
-            return Err(ClientError::Refused { status, rule: None, name: "http".into(), message });
+            return Err(ClientError::Refused {
+                status,
+                rule: None,
+                name: "http".into(),
+                message,
+                retry_after_s: None,
+            });
         }
         serde_json::from_slice(&text)
             .map_err(|error| ClientError::Malformed { url, reason: error.to_string() })

@@ -46,6 +46,12 @@ async fn prepared() -> tempfile::TempDir {
     folder
 }
 
+/// A client that is none of ours. Without a provider of TLS, plain HTTP too would be refused.
+fn http() -> reqwest::Client {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    reqwest::Client::new()
+}
+
 async fn address(folder: &Path) -> String {
     for _ in 0..200 {
         if let Ok(text) = std::fs::read_to_string(folder.join("ready")) {
@@ -77,7 +83,7 @@ async fn it_serves_refuses_by_name_and_stops_when_told() {
     let (stop, stopped) = oneshot::channel::<()>();
     let running = tokio::spawn(run(config(folder.path()), async { drop(stopped.await) }));
     let url = address(folder.path()).await;
-    let http = reqwest::Client::new();
+    let http = http();
 
     let status: Value = http.get(format!("{url}/v1/status")).send().await.unwrap().json().await.unwrap();
     assert_eq!(status["chain_id"], chain_id().to_string());
@@ -163,7 +169,7 @@ async fn a_devices_position_is_told_with_its_records_in_flight() {
     let url = address(folder.path()).await;
 
     let device = format!("{url}/v1/devices/{}", record().signer());
-    let answer: Value = reqwest::get(device).await.unwrap().json().await.unwrap();
+    let answer: Value = http().get(device).send().await.unwrap().json().await.unwrap();
     let previous = record().target_hash();
     let expected = json!({ "state": "unknown", "next_sequence": 1, "previous": previous, "in_flight": 1 });
     assert_eq!(answer, expected);

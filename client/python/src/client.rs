@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use dronechain_client::{ProducerConfig, light};
+use dronechain_client::{ProducerConfig, Roots, RootsError, light};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
@@ -30,7 +30,8 @@ enum Urls {
 /// `folder` keeps the header chain and the outboxes, and is made if it is not there; one client at a time may use it.
 /// `network` is the genesis hash of the only network wanted; without it the first node that answers decides at the
 /// first start, the folder from then on. `checkpoint` are headers that begin at a checkpoint (`Headers.begun_at`): the
-/// own chain begins there too, and a folder that does opens with the same one only.
+/// own chain begins there too, and a folder that does opens with the same one only. `roots` is a file of certificates in
+/// PEM that vouch for `https://` addresses, instead of those of the operating system.
 ///
 /// Raises `ClientError` if no node answers at the first start, `InUse`, `WrongNetwork`, `HeadersError`, `OpenError`.
 #[pyclass(frozen, module = "dronechain")]
@@ -42,13 +43,14 @@ pub(crate) struct Client {
 #[pymethods]
 impl Client {
     #[new]
-    #[pyo3(signature = (nodes, folder, *, network=None, checkpoint=None))]
+    #[pyo3(signature = (nodes, folder, *, network=None, checkpoint=None, roots=None))]
     fn new(
         py: Python<'_>,
         nodes: Urls,
         folder: PathBuf,
         network: Option<Hex>,
         checkpoint: Option<&Headers>,
+        roots: Option<PathBuf>,
     ) -> PyResult<Self> {
         let urls = match nodes {
             Urls::One(url) => vec![url],
@@ -65,6 +67,12 @@ impl Client {
         });
         let builder = match checkpoint.transpose()? {
             Some(checkpoint) => builder.checkpoint(checkpoint),
+            None => builder,
+        };
+        let builder = match roots.map(Roots::read) {
+            Some(Ok(roots)) => builder.roots(roots),
+            Some(Err(RootsError::Read { source, .. })) => return Err(source.into()),
+            Some(Err(error)) => return Err(PyValueError::new_err(error.to_string())),
             None => builder,
         };
         let client = wait(py, builder.open(folder))?.or_raise(py)?;

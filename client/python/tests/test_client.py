@@ -83,6 +83,14 @@ def test_folder_is_opened_without_a_node_once_it_has_headers(network: Network, t
         assert offline.events().next(timeout=0.3) is None
 
 
+def test_client_takes_roots_that_are_certificates_only(network: Network, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        dronechain.Client(network.urls, tmp_path / "client", roots=tmp_path / "nothing")
+    (tmp_path / "roots").write_text("none")
+    with pytest.raises(ValueError, match="certificates in PEM"):
+        dronechain.Client(network.urls, tmp_path / "client", roots=tmp_path / "roots")
+
+
 def test_client_begins_at_a_checkpoint_that_is_trusted(
     network: Network, anchored: Anchored, tmp_path: Path
 ) -> None:

@@ -1,10 +1,11 @@
-//! Requests over plain HTTP with time limits and bounded answers. The controller and the cloud
+//! Requests over HTTP, with TLS or without, with time limits and bounded answers. The controller and the cloud
 //! answer errors in the same form as nodes, so their clients use this too.
 
 use reqwest::{Client, RequestBuilder, Response, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::roots::Roots;
 use crate::error::ClientError;
 use crate::limits::{ANSWER_TIMEOUT, CONNECT_TIMEOUT, IDLE_TIMEOUT, JSON_BYTES_MAX, QUOTE_CHARS_MAX};
 
@@ -27,24 +28,40 @@ struct Refusal {
     name: String,
     #[serde(default)]
     message: String,
+    #[serde(default)]
+    retry_after_s: Option<u32>,
 }
 
 impl Http {
     /// The party at `url`. Nothing is sent yet.
     ///
     /// # Errors
-    /// [`ClientError::BadUrl`] unless it is an absolute `http://` address.
+    /// [`ClientError::BadUrl`] unless it is an absolute `http://` or `https://` address; also if the system has no
+    /// [`Roots`].
     pub fn new(url: &str) -> Result<Self, ClientError> {
+        Self::trusting(url, &Roots::system())
+    }
+
+    /// As [`Http::new`], with others that vouch for its certificate.
+    ///
+    /// # Errors
+    /// As [`Http::new`].
+    pub fn trusting(url: &str, roots: &Roots) -> Result<Self, ClientError> {
         let bad = |reason: String| ClientError::BadUrl { url: url.to_owned(), reason };
         let parsed = Url::parse(url).map_err(|error| bad(format!("{error}; http://HOST:PORT is wanted")))?;
-        if parsed.scheme() != "http" || parsed.query().is_some() || parsed.fragment().is_some() {
+        if !matches!(parsed.scheme(), "http" | "https")
+            || parsed.query().is_some()
+            || parsed.fragment().is_some()
+        {
             return Err(bad("http://HOST:PORT is wanted".to_owned()));
         }
+        let tls = roots.config(parsed.scheme() == "https").map_err(|error| bad(error.to_string()))?;
         let client = Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(ANSWER_TIMEOUT)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .no_proxy()
+            .tls_backend_preconfigured(tls)
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| bad(reasons(&error)))?;
@@ -151,12 +168,12 @@ async fn read(url: &str, mut response: Response, max: usize) -> Result<Vec<u8>, 
 /// A refusal in the form that all parties use; anything else is quoted.
 fn refusal(status: u16, body: &[u8]) -> ClientError {
     match serde_json::from_slice(body) {
-        Ok(Envelope { error: Refusal { rule, name, message } }) => {
-            ClientError::Refused { status, rule, name, message }
+        Ok(Envelope { error: Refusal { rule, name, message, retry_after_s } }) => {
+            ClientError::Refused { status, rule, name, message, retry_after_s }
         }
         Err(_) => {
             let message = String::from_utf8_lossy(body).chars().take(QUOTE_CHARS_MAX).collect();
-            ClientError::Refused { status, rule: None, name: "http".to_owned(), message }
+            ClientError::Refused { status, rule: None, name: "http".to_owned(), message, retry_after_s: None }
         }
     }
 }

@@ -28,8 +28,8 @@ use super::writer::{Command, Cut, Stored};
 use crate::error::ClientError;
 use crate::headers::Headers;
 use crate::limits::{
-    BROKEN_PER_NODE_MAX, IDLE_BLOCKS, JUDGE_PAUSE, JUDGE_TRIES_MAX, JUDGING_MAX, LOST_DEPTH, PRODUCER_TICK,
-    SEQUENCES_AHEAD_MAX,
+    BROKEN_PER_NODE_MAX, IDLE_BLOCKS, JUDGE_PAUSE, JUDGE_TRIES_MAX, JUDGING_MAX, LOST_DEPTH, PAUSE_MAX,
+    PRODUCER_TICK, SEQUENCES_AHEAD_MAX,
 };
 use crate::node::{AnchorStatus, State, Submitted};
 use crate::nodes::Nodes;
@@ -110,6 +110,10 @@ struct Run {
     last_anchor: Instant,
     /// A heartbeat is being signed.
     is_beating: bool,
+    /// Nodes have said that they are asked too often: nothing is handed over before.
+    resume: Instant,
+    /// Batches handed over at a time: one after nodes have said so, then more with each that is taken.
+    lanes: usize,
 }
 
 impl Courier {
@@ -126,6 +130,8 @@ impl Courier {
             next: 0,
             last_anchor: Instant::now(),
             is_beating: false,
+            resume: Instant::now(),
+            lanes: self.config.in_flight,
         };
         let mut tick = interval(PRODUCER_TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -168,8 +174,11 @@ impl Courier {
     /// Hands over what is due, lowest sequence first.
     fn hand_over(&self, run: &mut Run) {
         let (now, ahead) = (Instant::now(), run.next.saturating_add(SEQUENCES_AHEAD_MAX));
+        if now < run.resume {
+            return;
+        }
         for (sequence, flight) in run.flights.range_mut(..ahead) {
-            if run.handing.len() >= self.config.in_flight {
+            if run.handing.len() >= run.lanes {
                 return;
             }
             if !matches!(flight.stage, Stage::Waiting(due) if due <= now) {
@@ -200,6 +209,7 @@ impl Courier {
         }
         match result {
             Ok(submitted) => {
+                run.lanes = self.config.in_flight.min(run.lanes + 1);
                 flight.pause.reset();
                 flight.stage = Stage::Promised;
                 let lot = Arc::clone(&flight.lot);
@@ -210,6 +220,11 @@ impl Courier {
             }
             Err(error) if is_final(&error) => self.reject(run, sequence, error),
             Err(error) => {
+                // One limit counts for all that this producer hands over.
+                if let Some(wait) = error.retry_after() {
+                    run.resume = run.resume.max(Instant::now() + wait.min(PAUSE_MAX));
+                    run.lanes = 1;
+                }
                 // Perhaps another stands at its sequence: looking will tell.
                 flight.stage = if is_taken(&error) && sequence < run.next {
                     Stage::Promised

@@ -39,6 +39,12 @@ pub(super) struct Flags {
     /// Where the HTTP port is, e.g. 127.0.0.1:7700; port 0 takes a free one.
     #[arg(long, value_name = "IP:PORT")]
     http: Option<String>,
+    /// The HTTP port's certificate and those that lead to its root, in PEM, for TLS. Read again when it changes.
+    #[arg(long, value_name = "FILE")]
+    tls_certificates: Option<String>,
+    /// The private key of that certificate, in PEM.
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<String>,
     /// A peer to stay connected to, e.g. /dns4/node2/tcp/7600; once for each.
     #[arg(long = "peer", value_name = "ADDR")]
     peers: Vec<String>,
@@ -92,6 +98,8 @@ impl Flags {
             (Key::PresharedKey, &self.preshared_key),
             (Key::Listen, &self.listen),
             (Key::Http, &self.http),
+            (Key::TlsCertificates, &self.tls_certificates),
+            (Key::TlsKey, &self.tls_key),
             (Key::LimitsRequests, &self.requests_per_s),
             (Key::LimitsSubmissions, &self.submissions_per_s),
             (Key::MiningShare, &self.mining_share),

@@ -57,6 +57,14 @@ pub enum ConfigError {
         /// What stands there, in words.
         found: String,
     },
+    /// A setting that is worth nothing without another one.
+    #[error("{} is set, {} is not", .set.name(), .missing.name())]
+    Half {
+        /// The one.
+        set: Key,
+        /// The other.
+        missing: Key,
+    },
     /// A value that does not fit its setting.
     #[error("{origin}: {}: `{value}`: {error}", .key.name())]
     Value {
@@ -112,6 +120,7 @@ impl ConfigError {
             Self::UnknownEnv(_) => {
                 format!("known variables: {ENV_FILE}, {}", Key::ALL.map(Key::env).join(", "))
             }
+            Self::Half { missing, .. } => format!("set {} too, or neither", missing.flag()),
             Self::Type { key, .. } | Self::Value { key, .. } => {
                 format!("`dronechain-node run --help` explains {}", key.flag())
             }

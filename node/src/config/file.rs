@@ -108,13 +108,19 @@ impl Setting {
                 self.value.parse().map_or_else(|_| text(), Value::Integer)
             }
             Key::LogJson => self.value.parse().map_or_else(|_| text(), Value::Boolean),
-            Key::PresharedKey | Key::ReadyFile | Key::Follow if self.value.is_empty() => return None,
+            Key::TlsCertificates | Key::TlsKey | Key::PresharedKey | Key::ReadyFile | Key::Follow
+                if self.value.is_empty() =>
+            {
+                return None;
+            }
             Key::Data
             | Key::Spec
             | Key::Key
             | Key::PresharedKey
             | Key::Listen
             | Key::Http
+            | Key::TlsCertificates
+            | Key::TlsKey
             | Key::LogFilter
             | Key::ReadyFile
             | Key::Follow => text(),

@@ -5,6 +5,9 @@ pub const ENV_PREFIX: &str = "DRONECHAIN_NODE_";
 /// The variable that names the configuration file.
 pub const ENV_FILE: &str = "DRONECHAIN_NODE_CONFIG";
 
+/// What whole numbers are in words.
+const WHOLE: &str = "a whole number";
+
 /// A setting's name; in order of `config show`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
@@ -20,6 +23,10 @@ pub enum Key {
     Listen,
     /// `http`
     Http,
+    /// `tls.certificates`
+    TlsCertificates,
+    /// `tls.key`
+    TlsKey,
     /// `peers`
     Peers,
     /// `limits.requests_per_s`
@@ -44,13 +51,15 @@ pub enum Key {
 
 impl Key {
     /// Every setting.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Data,
         Self::Spec,
         Self::Key,
         Self::PresharedKey,
         Self::Listen,
         Self::Http,
+        Self::TlsCertificates,
+        Self::TlsKey,
         Self::Peers,
         Self::LimitsRequests,
         Self::LimitsSubmissions,
@@ -72,6 +81,8 @@ impl Key {
             Self::PresharedKey => "preshared_key",
             Self::Listen => "listen",
             Self::Http => "http",
+            Self::TlsCertificates => "tls.certificates",
+            Self::TlsKey => "tls.key",
             Self::Peers => "peers",
             Self::LimitsRequests => "limits.requests_per_s",
             Self::LimitsSubmissions => "limits.submissions_per_s",
@@ -94,6 +105,8 @@ impl Key {
             Self::PresharedKey => "--preshared-key",
             Self::Listen => "--listen",
             Self::Http => "--http",
+            Self::TlsCertificates => "--tls-certificates",
+            Self::TlsKey => "--tls-key",
             Self::Peers => "--peer",
             Self::LimitsRequests => "--requests-per-s",
             Self::LimitsSubmissions => "--submissions-per-s",
@@ -113,7 +126,7 @@ impl Key {
             Self::Peers => "a list of texts in quotes",
             Self::MiningShare => "a number",
             Self::LimitsRequests | Self::LimitsSubmissions | Self::StorageMinFree | Self::StorageScrub => {
-                "a whole number"
+                WHOLE
             }
             Self::LogJson => "true or false",
             Self::Data
@@ -122,6 +135,8 @@ impl Key {
             | Self::PresharedKey
             | Self::Listen
             | Self::Http
+            | Self::TlsCertificates
+            | Self::TlsKey
             | Self::LogFilter
             | Self::ReadyFile
             | Self::Follow => "a text in quotes",
@@ -129,11 +144,8 @@ impl Key {
     }
 
     /// Whether its values are whole numbers.
-    pub(super) const fn is_whole(self) -> bool {
-        matches!(
-            self,
-            Self::LimitsRequests | Self::LimitsSubmissions | Self::StorageMinFree | Self::StorageScrub
-        )
+    pub(super) fn is_whole(self) -> bool {
+        self.form() == WHOLE
     }
 
     /// The environment variable.

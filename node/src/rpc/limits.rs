@@ -10,6 +10,10 @@ use dronechain_chain_spec::wire::Submission;
 pub const CONNECTIONS_MAX: usize = 1_024;
 /// For a request's head to arrive, and for the next request on a kept connection.
 pub const HEAD_WAIT: Duration = Duration::from_secs(10);
+/// Bytes of a file with certificates or a key.
+pub const TLS_BYTES_MAX: u64 = 1 << 20;
+/// How often certificate and key are looked at again.
+pub const TLS_READ_EVERY: Duration = Duration::from_secs(5);
 /// Bytes of a request's head: it may name [`EVENT_HASHES_MAX`] hashes and [`EVENT_SENDERS_MAX`] keys.
 pub const HEAD_BYTES_MAX: usize = 32 << 10;
 /// How long one connection lives, so that a client that never reads cannot hold it for ever.

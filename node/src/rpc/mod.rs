@@ -39,6 +39,7 @@ mod slots;
 pub(crate) mod status;
 mod submit;
 mod tip;
+mod tls;
 pub(crate) mod transactions;
 
 use std::sync::Arc;
@@ -58,6 +59,7 @@ pub(crate) use self::server::accept;
 pub use self::server::serve;
 pub use self::submit::Submit;
 pub use self::tip::{Health, MISSING_SHOWN_MAX, TipView};
+pub use self::tls::{Tls, TlsError, TlsFiles};
 
 /// What the server answers from.
 #[derive(Debug, Clone)]

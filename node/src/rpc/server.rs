@@ -13,6 +13,7 @@ use axum::{Extension, Router};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -27,17 +28,29 @@ use super::limits::{
 };
 use super::rates::Client;
 use super::slots::{Slot, Slots, track};
+use super::tls::Tls;
 use super::{Rpc, calls, describe, events, jsonrpc, metrics, rates, ready, status, submit};
 use crate::explorer;
 
-/// Serves until `shutdown` resolves; requests under way then get a short time to finish.
+/// Serves until `shutdown` resolves, encrypted where there is `tls`; requests under way then get a short time to finish.
 ///
 /// # Errors
 /// When the listener keeps failing.
-pub async fn serve(listener: TcpListener, rpc: Rpc, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+pub async fn serve(
+    listener: TcpListener,
+    rpc: Rpc,
+    tls: Option<Tls>,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
     let (stop, stopped) = watch::channel(false);
     let router = router(rpc, stopped.clone());
-    accept(listener, router, (stop, stopped), CONNECTIONS_MAX, shutdown).await
+    let accepted = accept(listener, router, tls.clone(), (stop, stopped), CONNECTIONS_MAX, shutdown);
+    let Some(tls) = tls else { return accepted.await };
+    let mut accepted = pin!(accepted);
+    tokio::select! {
+        result = accepted.as_mut() => result,
+        () = tls.follow() => accepted.await,
+    }
 }
 
 /// Serves `router` with at most `connections_max` connections at a time until `shutdown` resolves. The channel tells
@@ -48,6 +61,7 @@ pub async fn serve(listener: TcpListener, rpc: Rpc, shutdown: impl Future<Output
 pub(crate) async fn accept(
     listener: TcpListener,
     router: Router,
+    tls: Option<Tls>,
     (stop, stopped): (watch::Sender<bool>, watch::Receiver<bool>),
     connections_max: usize,
     shutdown: impl Future<Output = ()>,
@@ -65,7 +79,11 @@ pub(crate) async fn accept(
             Ok((stream, address)) => {
                 failures = 0;
                 let router = router.clone().layer(Extension(Client::of(address.ip())));
-                connections.spawn(connection(stream, router, slots.take(), stopped.clone()));
+                let (slot, stopped) = (slots.take(), stopped.clone());
+                match &tls {
+                    Some(tls) => connections.spawn(encrypted(stream, tls.clone(), router, slot, stopped)),
+                    None => connections.spawn(plain(stream, router, slot, stopped)),
+                };
             }
             // Too many open files is a matter of connections, too.
             Err(error) if is_short_of_files(&error) && slots.evict() => {
@@ -100,9 +118,37 @@ fn is_short_of_files(error: &io::Error) -> bool {
         .any(|short| found == Some(short.raw_os_error()))
 }
 
-async fn connection(stream: TcpStream, router: Router, slot: Arc<Slot>, mut stopped: watch::Receiver<bool>) {
+async fn plain(stream: TcpStream, router: Router, slot: Arc<Slot>, stopped: watch::Receiver<bool>) {
     // Without it only latency suffers.
     drop(stream.set_nodelay(true));
+    connection(stream, router, slot, stopped).await;
+}
+
+async fn encrypted(
+    stream: TcpStream,
+    tls: Tls,
+    router: Router,
+    slot: Arc<Slot>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    // As above.
+    drop(stream.set_nodelay(true));
+    let shaken = tokio::select! {
+        shaken = timeout(HEAD_WAIT, tls.acceptor().accept(stream)) => shaken,
+        () = slot.evicted() => return,
+        _ = stopped.wait_for(|stopped| *stopped) => return,
+    };
+    match shaken {
+        Ok(Ok(stream)) => connection(stream, router, slot, stopped).await,
+        Ok(Err(error)) => tracing::debug!(%error, "a client and this node did not agree on TLS"),
+        Err(_) => tracing::debug!("a client was silent instead of beginning with TLS"),
+    }
+}
+
+async fn connection<S>(stream: S, router: Router, slot: Arc<Slot>, mut stopped: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
     builder
         .http1()

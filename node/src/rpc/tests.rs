@@ -208,7 +208,7 @@ async fn running() -> Running {
         metrics: Arc::default(),
         met: watch::channel(Arc::default()).1,
     };
-    let server = tokio::spawn(serve(listener, rpc, async { drop(stopped.await) }));
+    let server = tokio::spawn(serve(listener, rpc, None, async { drop(stopped.await) }));
     Running { _folder: folder, address, tips, submitted, stop, server }
 }
 

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use dronechain_chain_spec::key::PublicKey;
+use dronechain_tests::http;
 use dronechain_tests::long::{Long, leaf};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
@@ -85,7 +86,7 @@ async fn main() {
 /// Measures each target; gives each one's p99, for the growth of the next.
 async fn measure(long: &Long, before: &BTreeMap<String, f64>) -> BTreeMap<String, f64> {
     let url = long.cluster.url(0).to_owned();
-    let http = Client::new();
+    let http = http::client();
     let samples = samples(long, &http, &url).await;
     let mut all = BTreeMap::new();
     for target in targets(&http, &url).await {

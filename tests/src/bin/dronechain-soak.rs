@@ -28,5 +28,6 @@ async fn main() {
     print("nodes_restarted", f64::from(soaked.restarts), "", None);
     print("acknowledged_and_anchored_once", soaked.acknowledged as f64, "", None);
     print("batches", soaked.batches as f64, "", None);
+    print("deepest_reorganisation", soaked.deepest as f64, "blocks", None);
     print("seconds", start.elapsed().as_secs_f64().round(), "s", None);
 }

@@ -14,6 +14,7 @@ use dronechain_chain_spec::transaction::{Action, Anchor, AnchorKind, Sender, Tra
 use dronechain_chain_spec::wire::{BatchBody, Submission};
 use dronechain_tests::cluster::Cluster;
 use dronechain_tests::hostile::{Book, Forge, Made};
+use dronechain_tests::http;
 use dronechain_tests::raw::{Answers, Raw, Reply};
 use dronechain_tests::wait::until;
 use serde_json::Value;
@@ -218,7 +219,7 @@ impl Scene {
 
     /// Posts bytes to the victim's HTTP door.
     pub(super) async fn post(&self, bytes: Vec<u8>) -> (u16, Value) {
-        let request = reqwest::Client::new().post(format!("{}/v1/transactions", self.cluster.url(0)));
+        let request = http::client().post(format!("{}/v1/transactions", self.cluster.url(0)));
         let answer = request.body(bytes).send().await.expect("an answer");
         (answer.status().as_u16(), answer.json().await.expect("JSON"))
     }

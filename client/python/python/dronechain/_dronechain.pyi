@@ -65,6 +65,7 @@ class Client:
         *,
         network: _Hash | None = None,
         checkpoint: Headers | None = None,
+        roots: _Path | None = None,
     ) -> Client: ...
     @property
     def chain_id(self) -> str: ...
