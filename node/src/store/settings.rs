@@ -2,7 +2,7 @@
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode, LogLevel,
-    SliceTransform,
+    LruCacheOptions, SliceTransform,
 };
 
 use super::keys::{Column, LEAF_PREFIX};
@@ -24,6 +24,9 @@ const LOG_FILES_MAX: usize = 4;
 const LOG_BYTES_MAX: usize = 1 << 20;
 /// Threads that flush and compact.
 const BACKGROUND_JOBS: i32 = 2;
+/// The cache is in 4 parts: in the 64 that RocksDB makes of it, the filter of a large file, which is one entry of over a MiB,
+/// has no room and is read again for each lookup.
+const CACHE_SHARD_BITS: i32 = 2;
 /// Bits per key of the filters that spare a lookup of what is not there.
 const FILTER_BITS: f64 = 10.0;
 
@@ -82,7 +85,10 @@ pub(super) fn reading(options: &Options) -> rocksdb::Options {
 
 /// Every column family with its settings; they share one cache.
 pub(super) fn columns(options: &Options) -> Vec<ColumnFamilyDescriptor> {
-    let cache = Cache::new_lru_cache(options.cache_bytes);
+    let mut lru = LruCacheOptions::default();
+    lru.set_capacity(options.cache_bytes);
+    lru.set_num_shard_bits(CACHE_SHARD_BITS);
+    let cache = Cache::new_lru_cache_opts(&lru);
     let unnamed = ColumnFamilyDescriptor::new("default", any(&cache));
     let named =
         Column::ALL.map(|column| ColumnFamilyDescriptor::new(column.name(), settings_of(column, &cache)));
