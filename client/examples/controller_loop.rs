@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use dronechain_client::{ChainEvent, Client, ProducerConfig};
 use dronechain_record::KeyFile;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 
 #[tokio::main]
@@ -23,9 +24,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // Nodes that are behind, lie or lead elsewhere, and reorganisations.
     let mut events = client.light().events();
     tokio::spawn(async move {
-        while let Ok(event) = events.recv().await {
-            if !matches!(event, ChainEvent::Advanced { .. }) {
-                eprintln!("{event:?}");
+        loop {
+            match events.recv().await {
+                Ok(ChainEvent::Advanced { .. }) => {}
+                Ok(event) => eprintln!("{event:?}"),
+                Err(RecvError::Lagged(missed)) => eprintln!("{missed} events were missed"),
+                Err(RecvError::Closed) => break,
             }
         }
     });

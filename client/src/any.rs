@@ -1,12 +1,15 @@
 //! One type for every failure of the SDK, for those who handle them in one place.
 
-use crate::admin::AdminError;
+use crate::admin::{AdminError, PartialError};
 use crate::anchorer::AnchorError;
 use crate::batch::BatchError;
 use crate::bundle::BundleError;
 use crate::error::ClientError;
+use crate::events::CursorError;
 use crate::evidence::EvidenceError;
+use crate::frames::FrameError;
 use crate::headers::HeadersError;
+use crate::node::RootsError;
 use crate::producer::{OpenError, PendingError, Rejection, SendError};
 use crate::promise::GatherError;
 use crate::transaction::WaitError;
@@ -55,6 +58,18 @@ pub enum Error {
     /// A transaction of the admins.
     #[error(transparent)]
     Admin(#[from] AdminError),
+    /// A file of an admins' transaction that not all have signed.
+    #[error(transparent)]
+    Partial(#[from] PartialError),
+    /// Certificates that were to vouch for nodes.
+    #[error(transparent)]
+    Roots(#[from] RootsError),
+    /// A cursor that is none.
+    #[error(transparent)]
+    Cursor(#[from] CursorError),
+    /// Bytes that are no frames of records.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
 }
 
 impl Error {

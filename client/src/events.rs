@@ -16,7 +16,9 @@ use crate::node::NodeClient;
 use crate::pause::Pause;
 
 use stream::EventStream;
-pub use told::{AnchorEvent, Cursor, Event, HeadEvent, Place, ReceiptEvent, ReceiptState, Reorganisation};
+pub use told::{
+    AnchorEvent, Cursor, CursorError, Event, HeadEvent, Place, ReceiptEvent, ReceiptState, Reorganisation,
+};
 
 /// What is told besides heads and reorganisations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -6,8 +6,16 @@
 //!
 //! # Five minutes
 //!
-//! With a network at hand (`scripts/run`, or `node/docs/three-nodes.md`) and the key of an admitted controller. Besides this
-//! crate it takes `dronechain-record` (key files, records), tokio, and `dronechain-chain-spec` for the types of the ledger.
+//! With a network at hand (`scripts/cluster up --loopback`) and a key of your own that nobody else uses, admitted as a controller:
+//!
+//! ```sh
+//! export PATH=${XDG_CACHE_HOME:-~/.cache}/dronechain/target/release:$PATH
+//! dronechain keygen --out controller.key >controller.pub
+//! dronechain admin admit --role controller --key $(cat controller.pub) --node http://127.0.0.1:7700 --wait 1 \
+//!     --admin-key ${XDG_STATE_HOME:-~/.local/state}/dronechain/cluster/network/admins/admin.key
+//! ```
+//!
+//! Besides this crate it takes `dronechain-record` (key files, records), tokio, and `dronechain-chain-spec` for the types of the ledger.
 //!
 //! ```no_run
 //! use std::time::Duration;

@@ -192,6 +192,23 @@ async fn who_says_nothing_instead_of_beginning_with_tls_keeps_nobody_out() {
     panic!("too slow to tell");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn certificate_that_is_signed_with_its_own_key_is_trusted_by_who_names_it() {
+    let mut cluster = Cluster::new(1, |_| {});
+    let files = Files::of(&cluster);
+    let key = KeyPair::generate().expect("a key");
+    let parameters = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("a name");
+    let certificate = parameters.self_signed(&key).expect("a certificate").pem();
+    std::fs::write(&files.key, key.serialize_pem()).expect("a file");
+    std::fs::write(&files.certificates, &certificate).expect("a file");
+    started(&mut cluster, &files).await;
+    let url = format!("https://{}", address(&cluster));
+    let roots = Roots::pem(certificate.as_bytes()).expect("a certificate");
+    let node = NodeClient::trusting(&url, &roots).expect("an address");
+    node.status().await.expect("an answer");
+    assert!(NodeClient::new(&url).expect("an address").status().await.is_err());
+}
+
 #[test]
 fn certificate_without_its_key_is_refused_at_the_start() {
     let cluster = Cluster::new(1, |_| {});

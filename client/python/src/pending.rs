@@ -14,7 +14,8 @@ use crate::runtime::wait;
 
 /// A record that is in the outbox. Dropping it cancels nothing.
 ///
-/// Every wait takes a `timeout` in seconds, none for no end, and can be interrupted by Ctrl-C; the handle stays good.
+/// Every wait takes a `timeout` in seconds, `math.inf` for no end, and can be interrupted by Ctrl-C; the handle stays good.
+/// Without one it ends at the producer's `delivery_timeout`.
 #[pyclass(frozen, module = "dronechain")]
 pub(crate) struct Pending(pub(crate) dronechain_client::Pending);
 
@@ -27,7 +28,8 @@ impl Pending {
     }
 
     /// Waits until a node has the record's batch and its transaction durably, and gives the promise that it signed;
-    /// none where the batch was in a block before any node promised.
+    /// none where the batch was in a block before any node promised. The producer's `delivery_timeout` ends it, whatever the
+    /// `timeout`.
     ///
     /// Raises `TimedOut`, `Rejected` or `Stopped`.
     #[pyo3(signature = (timeout=None))]
@@ -44,12 +46,20 @@ impl Pending {
         self.confirmations(py, 1, timeout)
     }
 
-    /// Waits until the record has `wanted` blocks, its own among them; anew if a reorganisation takes its block away.
+    /// Waits until the record has `wanted` blocks, its own among them; anew if a reorganisation takes its block away, unless
+    /// the record was delivered before: let the producer's `confirmations` be no fewer than `wanted`.
     ///
     /// Raises `TimedOut`, `Rejected` or `Stopped`.
     #[pyo3(signature = (wanted, timeout=None))]
     fn confirmations(&self, py: Python<'_>, wanted: u64, timeout: Option<Seconds>) -> PyResult<Receipt> {
-        let confirmed = within(wait_of(timeout), self.0.confirmations(wanted));
+        let confirmed = async {
+            match timeout {
+                Some(Seconds(limit)) => {
+                    self.0.confirmations_within(wanted, limit.unwrap_or(Duration::MAX)).await
+                }
+                None => self.0.confirmations(wanted).await,
+            }
+        };
         wait(py, confirmed)?.or_raise(py).map(Receipt)
     }
 

@@ -161,6 +161,14 @@ def test_wait_that_takes_longer_says_so_and_the_handle_stays_good(open_producer:
     pending.included(timeout=WAIT_S)
 
 
+def test_wait_with_a_time_of_its_own_outlasts_the_delivery_timeout(open_producer: OpenProducer) -> None:
+    pending = open_producer(delivery_timeout=0.1).send(b"not yet, but soon")
+    with pytest.raises(dronechain.TimedOut):
+        pending.confirmations(1_000)
+    assert pending.included(timeout=WAIT_S).leaf_count == 1
+    assert pending.included(timeout=math.inf).leaf_count == 1
+
+
 def test_handles_can_be_awaited(open_producer: OpenProducer) -> None:
     producer = open_producer()
 

@@ -47,7 +47,8 @@ impl Roots {
     }
 
     /// The certificates in `bytes` and no others, in PEM: a fleet's own authority, or a node's certificate itself if it
-    /// is signed with its own key.
+    /// is signed with its own key and is no authority's (`basicConstraints=CA:FALSE`). Either way the node's certificate names the
+    /// host of its address (`subjectAltName`).
     ///
     /// # Errors
     /// [`RootsError`].

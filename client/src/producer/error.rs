@@ -84,7 +84,7 @@ pub struct OutboxError {
     pub reason: String,
 }
 
-/// Why a record was not taken. It is not in the outbox.
+/// Why a record was not taken. It is not in the outbox, but for [`SendError::Unknown`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {

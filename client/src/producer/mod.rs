@@ -288,7 +288,8 @@ impl Producer {
         &self.client
     }
 
-    /// Ends the open batch's wait, and waits until nodes have everything that was handed over before.
+    /// Ends the open batch's wait, and waits until nodes have everything that was handed over before, but for records of a kind
+    /// that the key may not anchor: these have left the outbox ([`PendingError::Unfit`] at their handles).
     ///
     /// # Errors
     /// [`PendingError`]; [`PendingError::TimedOut`] after `wait`.

@@ -107,8 +107,8 @@ impl Pending {
     }
 
     /// Waits until it has `wanted` blocks, its own among them. A reorganisation that takes its block away starts the
-    /// wait anew, unless the record was delivered before (`confirmations` of the producer's settings, which ask for more
-    /// than `wanted` then): what left the outbox is not anchored again.
+    /// wait anew, unless the record was delivered before, as happens where the producer's `confirmations` (6) are fewer than
+    /// `wanted`: what left the outbox is not anchored again, and the wait ends with [`PendingError::TimedOut`].
     ///
     /// # Errors
     /// As [`Pending::promised`].

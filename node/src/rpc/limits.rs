@@ -14,6 +14,8 @@ pub const HEAD_WAIT: Duration = Duration::from_secs(10);
 pub const TLS_BYTES_MAX: u64 = 1 << 20;
 /// How often certificate and key are looked at again.
 pub const TLS_READ_EVERY: Duration = Duration::from_secs(5);
+/// Looks in a row that find a file unreadable, after which the operator is told.
+pub const TLS_UNREADABLE_MAX: u32 = 2;
 /// Bytes of a request's head: it may name [`EVENT_HASHES_MAX`] hashes and [`EVENT_SENDERS_MAX`] keys.
 pub const HEAD_BYTES_MAX: usize = 32 << 10;
 /// How long one connection lives, so that a client that never reads cannot hold it for ever.

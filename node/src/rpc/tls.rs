@@ -13,7 +13,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
-use super::limits::{TLS_BYTES_MAX, TLS_READ_EVERY};
+use super::limits::{TLS_BYTES_MAX, TLS_READ_EVERY, TLS_UNREADABLE_MAX};
 
 /// Where certificates and key are, in PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +69,8 @@ pub struct Tls {
 #[derive(Debug)]
 struct Current {
     config: Arc<ServerConfig>,
+    /// Looks in a row that found a file unreadable.
+    unreadable: u32,
     /// Of the bytes that were last read, whatever came of them.
     seen: Hash256,
 }
@@ -81,7 +83,7 @@ impl Tls {
     pub fn load(files: TlsFiles) -> Result<Self, TlsError> {
         let (certificates, key, seen) = read_both(&files)?;
         let config = parse(&files, &certificates, &key)?;
-        Ok(Self { files, current: Arc::new(RwLock::new(Current { config, seen })) })
+        Ok(Self { files, current: Arc::new(RwLock::new(Current { config, unreadable: 0, seen })) })
     }
 
     /// For the next connection.
@@ -104,13 +106,24 @@ impl Tls {
     }
 
     fn read_again(&self) {
-        // Between two steps of whoever renews them, a file may not be there.
-        let Ok((certificates, key, seen)) = read_both(&self.files) else { return };
-        if self.current.read().unwrap_or_else(PoisonError::into_inner).seen == seen {
+        let read = read_both(&self.files);
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        let (certificates, key, seen) = match read {
+            Ok(read) => read,
+            Err(error) => {
+                current.unreadable = current.unreadable.saturating_add(1);
+                // Between two steps of whoever renews them, a file may not be there.
+                if current.unreadable == TLS_UNREADABLE_MAX {
+                    tracing::warn!(%error, "certificate and key cannot be read, those before stay");
+                }
+                return;
+            }
+        };
+        current.unreadable = 0;
+        if current.seen == seen {
             return;
         }
         let parsed = parse(&self.files, &certificates, &key);
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         current.seen = seen;
         match parsed {
             Ok(config) => {
