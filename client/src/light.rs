@@ -100,6 +100,8 @@ pub struct LightClient {
     nodes: Arc<Nodes>,
     /// Aborted with the last clone.
     task: Arc<Mutex<JoinSet<()>>>,
+    /// Tells it to end.
+    stop: watch::Sender<bool>,
 }
 
 /// The task behind it.
@@ -163,14 +165,17 @@ impl LightClient {
             standings: BTreeMap::new(),
         };
         let mut task = JoinSet::new();
-        task.spawn(follower.run());
-        Self { headers, tip, telling, nodes, task: Arc::new(Mutex::new(task)) }
+        let (stop, stopped) = watch::channel(false);
+        task.spawn(follower.run(stopped));
+        Self { headers, tip, telling, nodes, task: Arc::new(Mutex::new(task)), stop }
     }
 
     /// Stops following, for every clone. The headers file is free for others once no clone, producer or handle is
     /// left.
     pub async fn stop(&self) {
-        self.task.lock().await.shutdown().await;
+        self.stop.send_replace(true);
+        let mut task = self.task.lock().await;
+        while task.join_next().await.is_some() {}
     }
 
     /// The verified chain. Held for reading, it does not move on.
@@ -213,11 +218,20 @@ impl LightClient {
 }
 
 impl Follower {
-    async fn run(mut self) {
+    /// Follows until it is told to stop; nothing of it has the headers any more then.
+    async fn run(mut self, mut stopped: watch::Receiver<bool>) {
+        // Beside the following: a node that answers slowly holds up nobody but itself.
+        let mut looks = JoinSet::new();
+        tokio::select! {
+            () = self.go(&mut looks) => {}
+            _ = stopped.wait_for(|stopped| *stopped) => {}
+        }
+        looks.shutdown().await;
+    }
+
+    async fn go(&mut self, looks: &mut JoinSet<Look>) {
         let mut pause = Pause::new();
         let mut due = Instant::now();
-        // Beside the following: a node that answers slowly holds up nobody but itself.
-        let mut looks: JoinSet<Look> = JoinSet::new();
         loop {
             if looks.is_empty() && Instant::now() >= due {
                 due = Instant::now() + SURVEY_EVERY;

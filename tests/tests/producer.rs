@@ -176,6 +176,15 @@ async fn client_of_another_network_is_refused_by_its_genesis_hash() {
     assert!(error.contains("another network"), "{error}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn folder_of_a_client_that_is_closed_is_free_at_once() {
+    let cluster = Cluster::started(3).await;
+    for _ in 0..50 {
+        // It has begun to compare nodes, each in a task of its own.
+        client(&cluster, "client").await.close().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_producers_lose_nothing_and_anchor_nothing_twice_while_nodes_restart() {
     let soaked = soak(20).await;
