@@ -9,6 +9,9 @@ use super::roots::Roots;
 use crate::error::ClientError;
 use crate::limits::{ANSWER_TIMEOUT, CONNECT_TIMEOUT, IDLE_TIMEOUT, JSON_BYTES_MAX, QUOTE_CHARS_MAX};
 
+/// What an address looks like.
+const WANTED: &str = "http://HOST:PORT or https://HOST:PORT is wanted";
+
 /// A party by its address, with its connections.
 #[derive(Debug, Clone)]
 pub struct Http {
@@ -48,12 +51,12 @@ impl Http {
     /// As [`Http::new`].
     pub fn trusting(url: &str, roots: &Roots) -> Result<Self, ClientError> {
         let bad = |reason: String| ClientError::BadUrl { url: url.to_owned(), reason };
-        let parsed = Url::parse(url).map_err(|error| bad(format!("{error}; http://HOST:PORT is wanted")))?;
+        let parsed = Url::parse(url).map_err(|error| bad(format!("{error}; {WANTED}")))?;
         if !matches!(parsed.scheme(), "http" | "https")
             || parsed.query().is_some()
             || parsed.fragment().is_some()
         {
-            return Err(bad("http://HOST:PORT is wanted".to_owned()));
+            return Err(bad(WANTED.to_owned()));
         }
         let tls = roots.config(parsed.scheme() == "https").map_err(|error| bad(error.to_string()))?;
         let client = Client::builder()

@@ -1,5 +1,7 @@
 //! Who vouches for the certificates of nodes that are asked over TLS.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -72,7 +74,9 @@ impl Roots {
     /// [`RootsError`].
     pub fn read(path: impl AsRef<Path>) -> Result<Self, RootsError> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path)
+        let mut bytes = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(ROOTS_BYTES_MAX + 1).read_to_end(&mut bytes))
             .map_err(|source| RootsError::Read { path: path.display().to_string(), source })?;
         Self::pem(&bytes)
     }

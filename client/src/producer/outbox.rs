@@ -22,34 +22,27 @@ mod check;
 mod counter;
 mod journal;
 mod segments;
+mod spaces;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
-use dronechain_chain_spec::codec::{self, Canonical};
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::promise::{BrokenPromise, SignedPromise};
 use dronechain_chain_spec::transaction::Transaction;
-use fjall::{Database, JournalRecoveryError as RecoveryError, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::Keyspace;
 
 use super::error::{OpenError, OutboxError};
 use super::record::Leaf;
 use counter::Counter;
-use journal::Cut;
-use segments::Segments;
+use spaces::Spaces;
 
 const FORMAT: u32 = 2;
-const IDENTITY: &str = "identity";
-const MARKS: &str = "marks";
-/// Bytes of the block cache: nothing is read but at a start.
-const CACHE_BYTES: u64 = 1 << 20;
-/// Bytes that wait in memory for their place in the sorted files; they are in the journal meanwhile.
-const MEMTABLE_BYTES: u64 = 16 << 20;
 /// Segments begun after which the store is closed and opened again.
 const REOPENED_AFTER: u32 = 64;
-/// Bytes of journals, at most.
-const JOURNAL_BYTES_MAX: u64 = 128 << 20;
 
 /// How far the outbox has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,15 +120,6 @@ pub(super) struct Contents {
     pub(super) groups: Vec<(u64, u32)>,
     /// Bytes of groups in the last segment.
     last_bytes: u64,
-}
-
-struct Spaces {
-    database: Database,
-    segments: Segments,
-    batches: Keyspace,
-    promises: Keyspace,
-    broken: Keyspace,
-    state: Keyspace,
 }
 
 pub(super) struct Outbox {
@@ -403,177 +387,11 @@ impl Marks {
     }
 }
 
-impl Spaces {
-    fn open(path: &Path) -> fjall::Result<Self> {
-        let database = Database::builder(path)
-            .cache_size(CACHE_BYTES)
-            .max_journaling_size(JOURNAL_BYTES_MAX)
-            // One alone may wait for room in a queue that only it empties.
-            .worker_threads(2)
-            .manual_journal_persist(true)
-            .open()?;
-        let space = |name| {
-            database.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES))
-        };
-        let (batches, state) = (space("batches")?, space("state")?);
-        let (promises, broken) = (space("promises")?, space("broken")?);
-        Ok(Self { segments: Segments::find(&database, path)?, database, batches, promises, broken, state })
-    }
-
-    /// The same, also where its last write is damaged: power that failed amid a sync leaves parts of it, which nobody was told
-    /// of. Whether somebody was is to be looked at before that is settled.
-    fn open_mended(path: &Path) -> Result<(Self, Option<Cut>), OpenError> {
-        let failed = |error: fjall::Error| match error {
-            fjall::Error::Locked => OpenError::InUse { path: path.to_owned() },
-            error => OpenError::Outbox(fault(path, &error)),
-        };
-        let broken = |error: std::io::Error| OpenError::Outbox(fault(path, &error));
-        journal::undo_cuts(path).map_err(broken)?;
-        let refused = match Self::open(path) {
-            Ok(spaces) => return Ok((spaces, None)),
-            Err(error @ fjall::Error::JournalRecovery(damage))
-                if damage != RecoveryError::InvalidFileName =>
-            {
-                error
-            }
-            Err(error) => return Err(failed(error)),
-        };
-        let Some(cut) = journal::cut(path).map_err(broken)? else { return Err(failed(refused)) };
-        tracing::warn!(%refused, path = %path.display(), "the outbox is opened without its last write");
-        match Self::open(path) {
-            Ok(spaces) => Ok((spaces, Some(cut))),
-            Err(error) => {
-                cut.undo().map_err(broken)?;
-                Err(failed(error))
-            }
-        }
-    }
-
-    /// Whether the outbox is `owner`'s; false for a new one, an error for another's.
-    fn is_owned(&self, path: &Path, owner: Owner) -> Result<bool, OpenError> {
-        let found = self.state.get(IDENTITY).map_err(|error| OpenError::Outbox(fault(path, &error)))?;
-        match found {
-            Some(found) if *found == owner.identity()[..] => Ok(true),
-            Some(found) => Err(other(path, &found)),
-            None => Ok(false),
-        }
-    }
-
-    /// Makes it `owner`'s.
-    fn own(&self, owner: Owner) -> fjall::Result<()> {
-        let mut batch = self.database.batch().durability(Some(PersistMode::SyncAll));
-        batch.insert(&self.state, IDENTITY, owner.identity());
-        batch.commit()
-    }
-
-    fn write(&mut self, changes: &Changes, marks: Marks) -> fjall::Result<()> {
-        let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
-        if let Some((first, count, rows)) = &changes.records {
-            let value = [&count.to_le_bytes()[..], rows].concat();
-            self.segments.insert(&mut batch, *first, value)?;
-        }
-        for Batched { sequence, first, count, transaction } in &changes.batches {
-            let head = [&first.to_le_bytes()[..], &count.to_le_bytes()].concat();
-            batch.insert(&self.batches, sequence.to_be_bytes(), [head, codec::encode(transaction)].concat());
-        }
-        for sequence in &changes.gone {
-            batch.remove(&self.batches, sequence.to_be_bytes());
-        }
-        for signed in &changes.promises {
-            let key = promise_key(signed.promise.sequence, &signed.promise.node);
-            batch.insert(&self.promises, key, codec::encode(signed));
-        }
-        for (sequence, node) in &changes.settled {
-            batch.remove(&self.promises, promise_key(*sequence, node));
-        }
-        for broken in &changes.broken {
-            let promise = &broken.promise.promise;
-            let key = [&promise.node.0[..], &promise.sequence.to_be_bytes()].concat();
-            batch.insert(&self.broken, key, codec::encode(broken));
-        }
-        batch.insert(&self.state, MARKS, marks.encode());
-        batch.commit()
-    }
-
-    fn marks(&self, path: &Path) -> Result<Marks, OutboxError> {
-        let found = self.state.get(MARKS).map_err(|error| fault(path, &error))?;
-        let Some(bytes) = found else {
-            return Ok(Marks { commit: 0, batched: 0, sequence: None, kept: 0, next: 0 });
-        };
-        Marks::decode(&bytes).ok_or_else(|| damaged(path, "its marks"))
-    }
-
-    fn find(&self, path: &Path) -> Result<Contents, OutboxError> {
-        let marks = self.marks(path)?;
-        let mut batches = Vec::new();
-        for row in self.batches.iter() {
-            let (key, value) = row.into_inner().map_err(|error| fault(path, &error))?;
-            let batch = batched(&key, &value).ok_or_else(|| damaged(path, "a batch"))?;
-            batches.push((batch, Vec::new()));
-        }
-        // By records: each belongs to one batch, or to none.
-        batches.sort_by_key(|(batch, _): &(Batched, _)| batch.first);
-        let (mut loose, mut groups) = (Vec::new(), Vec::new());
-        let mut batch = 0;
-        let (mut last, mut last_bytes) = (None, 0);
-        for (segment, row) in self.segments.iter() {
-            let (key, value) = row.into_inner().map_err(|error| fault(path, &error))?;
-            if last.replace(segment) != Some(segment) {
-                last_bytes = 0;
-            }
-            last_bytes += value.len() as u64;
-            if key[..] < marks.kept.to_be_bytes()[..] {
-                continue;
-            }
-            let (first, records) = group(&key, &value).ok_or_else(|| damaged(path, "a group of records"))?;
-            groups.push((first, u32::try_from(records.len()).unwrap_or(u32::MAX)));
-            for (number, record) in (first..).zip(records) {
-                while batches.get(batch).is_some_and(|(batch, _)| batch.end() <= number) {
-                    batch += 1;
-                }
-                match batches.get_mut(batch) {
-                    Some((batch, records)) if batch.first <= number => records.push(record),
-                    _ if number >= marks.batched => loose.push(record),
-                    // Of a batch that was delivered, in a group that is not yet.
-                    _ => {}
-                }
-            }
-        }
-        batches.sort_by_key(|(batch, _)| batch.sequence);
-        let promises = values(&self.promises, path, "a promise")?;
-        let broken = self.evidence(path)?;
-        Ok(Contents { marks, batches, loose, promises, broken, groups, last_bytes })
-    }
-}
-
-impl Spaces {
-    /// Evidence that cannot be read is left where it is: no record waits for it.
-    fn evidence(&self, path: &Path) -> Result<Vec<BrokenPromise>, OutboxError> {
-        let mut evidence = Vec::new();
-        for row in self.broken.iter() {
-            let bytes = row.value().map_err(|error| fault(path, &error))?;
-            match codec::decode(&bytes) {
-                Ok(broken) => evidence.push(broken),
-                Err(error) => tracing::warn!(%error, path = %path.display(), "evidence that cannot be read"),
-            }
-        }
-        Ok(evidence)
-    }
-}
-
 impl Batched {
     /// Number of the first record behind it.
     fn end(&self) -> u64 {
         self.first.saturating_add(u64::from(self.count))
     }
-}
-
-fn batched(key: &[u8], value: &[u8]) -> Option<Batched> {
-    let sequence = u64::from_be_bytes(key.try_into().ok()?);
-    let (first, rest) = value.split_first_chunk()?;
-    let (count, transaction) = rest.split_first_chunk()?;
-    let (first, count) = (u64::from_le_bytes(*first), u32::from_le_bytes(*count));
-    Some(Batched { sequence, first, count, transaction: codec::decode(transaction).ok()? })
 }
 
 /// Bytes of a group before its rows.
@@ -585,19 +403,6 @@ fn group(key: &[u8], value: &[u8]) -> Option<(u64, Vec<Leaf>)> {
     let count = u32::from_le_bytes(*count);
     let records = (0..count).map(|_| Leaf::decode(&mut rows)).collect::<Option<Vec<_>>>()?;
     rows.is_empty().then_some((first, records))
-}
-
-fn promise_key(sequence: u64, node: &PublicKey) -> Vec<u8> {
-    [&sequence.to_be_bytes()[..], &node.0].concat()
-}
-
-/// Every value of a keyspace, in the order of its keys.
-fn values<T: Canonical>(space: &Keyspace, path: &Path, what: &str) -> Result<Vec<T>, OutboxError> {
-    let value = |row: fjall::Guard| {
-        let bytes = row.value().map_err(|error| fault(path, &error))?;
-        codec::decode(&bytes).map_err(|_| damaged(path, what))
-    };
-    space.iter().map(value).collect()
 }
 
 fn numbers<const N: usize>(bytes: &[u8]) -> Option<[u64; N]> {
@@ -612,144 +417,4 @@ fn fault(path: &Path, error: &dyn std::error::Error) -> OutboxError {
 
 fn damaged(path: &Path, what: &str) -> OutboxError {
     OutboxError { path: path.to_owned(), reason: format!("{what} is damaged") }
-}
-
-fn other(path: &Path, identity: &[u8]) -> OpenError {
-    let parts = identity.split_first_chunk::<4>().and_then(|(format, rest)| {
-        let (key, chain_id) = rest.split_first_chunk::<32>()?;
-        Some((u32::from_le_bytes(*format), PublicKey(*key), Hash256(chain_id.try_into().ok()?)))
-    });
-    match parts {
-        Some((FORMAT, key, chain_id)) => OpenError::Other { path: path.to_owned(), key, chain_id },
-        Some((format, _, _)) => OpenError::Outbox(OutboxError {
-            path: path.to_owned(),
-            reason: format!("format {format} is of another version"),
-        }),
-        None => OpenError::Outbox(damaged(path, "its identity")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::fs::MetadataExt as _;
-
-    use super::super::record::Record;
-    use super::*;
-    use crate::limits::SEGMENT_BYTES;
-
-    /// Bytes of a folder's files, of which some may leave meanwhile.
-    fn size(path: &Path) -> u64 {
-        let Ok(entries) = std::fs::read_dir(path) else {
-            return path.metadata().map_or(0, |file| file.len());
-        };
-        entries.flatten().map(|entry| size(&entry.path())).sum()
-    }
-
-    fn owner() -> Owner {
-        Owner { key: PublicKey([7; 32]), chain_id: Hash256([8; 32]) }
-    }
-
-    /// One record of so many bytes.
-    fn group(first: u64, bytes: usize) -> Changes {
-        let record = Record::new(vec![0x55; bytes]);
-        let mut row = Vec::new();
-        record.encode(&mut row);
-        Changes { records: Some((first, 1, row)), ..Changes::default() }
-    }
-
-    fn newest(folder: &Path) -> PathBuf {
-        let paths = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
-        paths.max_by_key(|path| path.extension().is_some_and(|it| it == "jnl")).expect("a journal")
-    }
-
-    /// An outbox of three records, each in a commit of its own, with a hole in the last one.
-    fn with_hole(folder: &Path) -> Vec<u8> {
-        let (mut outbox, _) = Outbox::open(folder, 0, owner(), false).expect("a new one");
-        for number in 0..3 {
-            outbox.commit(&group(number, 30_000)).expect("a commit");
-        }
-        drop(outbox);
-        let path = newest(folder);
-        let mut bytes = std::fs::read(&path).expect("a journal");
-        let end = bytes.iter().rposition(|byte| *byte != 0).expect("something");
-        let page = (end - 12_000) / 4_096 * 4_096;
-        bytes[page..page + 4_096].fill(0);
-        std::fs::write(&path, &bytes).expect("a journal");
-        bytes
-    }
-
-    /// Acknowledged as a power failure may leave the count: earlier than it was.
-    fn counted(folder: &Path, commits: u64) {
-        Counter::open(folder).and_then(|counter| counter.set(commits)).expect("a counter");
-    }
-
-    #[test]
-    fn write_of_which_a_power_failure_left_parts_is_taken_for_none() {
-        let folder = tempfile::tempdir().expect("a folder");
-        with_hole(folder.path());
-        counted(folder.path(), 2);
-        let (mut outbox, found) = Outbox::open(folder.path(), 0, owner(), false).expect("it opens");
-        assert_eq!((found.marks.next, found.loose.len()), (2, 2));
-        outbox.commit(&group(2, 30_000)).expect("it goes on");
-        drop(outbox);
-        let (_, found) = Outbox::open(folder.path(), 0, owner(), false).expect("it opens");
-        assert_eq!(found.loose.len(), 3);
-    }
-
-    #[test]
-    fn damage_of_what_was_acknowledged_is_told_and_stays_as_it_is() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let before = with_hole(folder.path());
-        let refused = Outbox::open(folder.path(), 0, owner(), false).err();
-        assert!(
-            matches!(refused, Some(OpenError::Shortened { found: 2, acknowledged: 3, .. })),
-            "{refused:?}"
-        );
-        assert_eq!(std::fs::read(newest(folder.path())).expect("a journal"), before);
-        let (_, found) = Outbox::open(folder.path(), 0, owner(), true).expect("accepted");
-        assert_eq!(found.loose.len(), 2);
-    }
-
-    #[test]
-    fn cut_that_a_kill_left_unsettled_is_undone() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let before = with_hole(folder.path());
-        let cut = journal::cut(folder.path()).expect("a closed store").expect("a write");
-        assert_ne!(std::fs::read(newest(folder.path())).expect("a journal"), before);
-        drop(cut);
-        journal::undo_cuts(folder.path()).expect("a closed store");
-        assert_eq!(std::fs::read(newest(folder.path())).expect("a journal"), before);
-    }
-
-    #[test]
-    fn commit_that_failed_and_is_seen_is_written_anew_before_it_counts() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let (mut outbox, _) = Outbox::open(folder.path(), 0, owner(), false).expect("a new one");
-        let file = |path: &Path| std::fs::metadata(path).expect("a file").ino();
-        let before = file(&newest(folder.path()));
-        let marks = outbox.marks;
-        outbox.commit(&group(0, 100)).expect("a commit");
-        // As after a sync that failed: what the next start finds was never acknowledged.
-        (outbox.marks, outbox.spaces) = (marks, None);
-        outbox.commit(&group(0, 100)).expect("it is there");
-        assert_ne!(file(&newest(folder.path())), before);
-        drop(outbox);
-        let (_, found) = Outbox::open(folder.path(), 0, owner(), false).expect("it opens");
-        assert_eq!((found.marks.commit, found.loose.len()), (1, 1));
-    }
-
-    #[test]
-    fn outbox_does_not_keep_what_it_knew_of_segments_that_are_gone() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let (mut outbox, _) = Outbox::open(folder.path(), 0, owner(), false).expect("a new one");
-        for number in 0..300 {
-            outbox.spaces.as_mut().expect("no failure").segments.fill(SEGMENT_BYTES);
-            let changes = Changes { left: number, passed: number, ..group(number, 40) };
-            outbox.commit(&changes).expect("a commit");
-            outbox.reclaim(false);
-        }
-        // 160 MB without being closed in between.
-        let size = size(folder.path());
-        assert!(size < 110_000_000, "{size} bytes, 67 million of which are a journal's");
-    }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use fjall::compaction::Leveled;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch};
 
-use super::MEMTABLE_BYTES;
+use super::spaces::MEMTABLE_BYTES;
 use crate::limits::SEGMENT_BYTES;
 
 /// Before the number of the first record, as 16 hex digits.
