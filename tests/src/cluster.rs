@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
+use std::time::Duration;
 
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::{PublicKey, SigningKey};
@@ -203,6 +204,18 @@ impl Cluster {
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("a running process");
         let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("Linux tells it");
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+    }
+
+    /// Processor time that the living threads of node `i` have taken, user and system.
+    pub fn processor_time(&self, i: usize) -> Duration {
+        let id = self.nodes[i].as_ref().expect("the node runs").process.id();
+        let threads = std::fs::read_dir(format!("/proc/{id}/task")).expect("a running process");
+        // One of them may end meanwhile.
+        let of = |thread: std::fs::DirEntry| std::fs::read_to_string(thread.path().join("schedstat")).ok();
+        let taken = threads.filter_map(|thread| of(thread.ok()?));
+        Duration::from_nanos(
+            taken.filter_map(|line| line.split(' ').next()?.parse::<u64>().ok()).sum::<u64>(),
+        )
     }
 
     /// GETs JSON from node `i`; none while it does not answer with success.

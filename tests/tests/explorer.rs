@@ -60,6 +60,18 @@ async fn checked(base: &str, receipt: &str, record: &str) -> Plain {
     Plain { status, location: None, policy: None, text: answer.text().await.expect("text") }
 }
 
+/// Sends the parts of the form as a browser without a script does, by curl; the status, and the page.
+fn uploaded(base: &str, parts: &[&str]) -> (u16, String) {
+    let mut command = Command::new("curl");
+    command.args(["-sS", "--max-time", "20", "-w", "\n%{http_code}"]);
+    command.args(parts.iter().flat_map(|part| ["-F", part])).arg(format!("{base}/receipt"));
+    let output = run(&mut command);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).expect("text");
+    let (page, status) = text.rsplit_once('\n').expect("a status");
+    (status.parse().expect("a number"), page.to_owned())
+}
+
 fn escaped(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02x}")).collect()
 }
@@ -237,6 +249,42 @@ async fn bad_receipt_is_refused_with_the_step_that_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn receipt_is_checked_from_its_file_in_every_format() {
+    let network = explored().await;
+    let base = network.cluster.url(0);
+    let record_file = network.cluster.path("record");
+    std::fs::write(&record_file, record(2)).expect("a file");
+    let hash = format!("record={}", network.leaves[2]);
+    for (format, verdict) in [
+        ("v2", "This receipt holds"),
+        ("v4", "This proof holds, authority unchecked"),
+        ("v4-binary", "This proof holds, authority unchecked"),
+    ] {
+        let file = fetch(&network.cluster, &record_file, format);
+        let part = format!("file=@{}", file.display());
+        let (status, page) = uploaded(base, &["receipt=", &part, &hash]);
+        assert!(status == 200 && page.contains(verdict), "{format}: {status}: {page}");
+        let other = format!("record={}", network.leaves[3]);
+        let (_, page) = uploaded(base, &[&part, &other]);
+        assert!(page.contains("does not hold") && page.contains("Record altered"), "{format}: {page}");
+        let (status, page) = uploaded(base, &["receipt={}", &part]);
+        assert!(status == 400 && page.contains("There are two receipts"), "{format}: {status}: {page}");
+    }
+    // Browsers send an empty part for a file that was not chosen.
+    let (status, page) = uploaded(base, &["receipt= ", "file=;filename=\"\"", "record="]);
+    assert!(status == 400 && page.contains("There is no receipt"), "{status}: {page}");
+    let large = network.cluster.path("large");
+    std::fs::write(&large, vec![b'x'; 600_000]).expect("a file");
+    let (status, _) = uploaded(base, &[&format!("file=@{}", large.display())]);
+    assert_eq!(status, 413);
+    let request = http::client().post(format!("{base}/receipt"));
+    for kind in ["multipart/form-data", "multipart/form-data; boundary=x", "Multipart/Form-Data; boundary="] {
+        let request = request.try_clone().expect("no body yet").header("content-type", kind).body("--y\r\n");
+        assert_eq!(request.send().await.expect("an answer").status(), 400, "{kind}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn receipt_of_a_sender_that_was_revoked_from_before_is_told_as_suspect() {
     let network = explored().await;
     let page = format!("{}/receipt/{}", network.cluster.url(0), network.leaves[0]);
@@ -411,6 +459,22 @@ async fn browser_recomputes_a_receipt_and_finds_what_is_wrong_with_another() {
     browser.find("form.check button[type=submit]").await.expect("a button").click().await;
     browser.shows("#verdict", "This receipt does not hold").await;
     browser.shows("li.stage.bad h3", "Batch").await;
+    browser.shows("#recomputed", "finds the fault too").await;
+    // By its file: chosen, and dropped on the form.
+    let saved = network.cluster.path("saved");
+    std::fs::write(&saved, bad.to_string()).expect("a file");
+    browser.open(&format!("{base}/receipt")).await;
+    browser.find("#file").await.expect("a way to choose a file").choose(&saved).await;
+    browser.find("form.check button[type=submit]").await.expect("a button").click().await;
+    browser.shows("#verdict", "This receipt does not hold").await;
+    browser.open(&format!("{base}/receipt")).await;
+    let drop = "const data = new DataTransfer();
+        data.items.add(new File([arguments[0]], 'saved'));
+        const drop = new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true });
+        document.getElementById('receipt').dispatchEvent(drop);";
+    browser.run(drop, &[json!(bad.to_string())]).await;
+    browser.find("form.check button[type=submit]").await.expect("a button").click().await;
+    browser.shows("#verdict", "This receipt does not hold").await;
     browser.shows("#recomputed", "finds the fault too").await;
     let axe = axe();
     for (scheme, width) in [("light", 1_200), ("dark", PHONE)] {

@@ -12,6 +12,7 @@ use dronechain_client::{Client, ProducerConfig};
 use dronechain_tests::cluster::Cluster;
 use dronechain_tests::http;
 use dronechain_tests::soak::{admit, controller, read_ledger, record};
+use dronechain_tests::wait::until;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -45,6 +46,22 @@ async fn address_that_asks_too_often_is_told_when_to_come_back_and_others_are_se
         (&refusal["error"]["name"], &refusal["error"]["retry_after_s"]),
         (&json!("too-often"), &json!(wait))
     );
+    // A browser gets a page.
+    let page = until("a page that says so", async || {
+        let page = greedy
+            .get(format!("{url}/blocks"))
+            .header("accept", "text/html")
+            .send()
+            .await
+            .expect("an answer");
+        (page.status() == StatusCode::TOO_MANY_REQUESTS).then_some(page)
+    })
+    .await;
+    assert!(
+        page.headers().contains_key("retry-after") && page.headers().contains_key("content-security-policy")
+    );
+    let text = page.text().await.expect("text");
+    assert!(text.contains("<h1>Too often</h1>"), "{text}");
     // Others are served meanwhile, and whoever watches the node.
     for _ in 0..5 {
         assert_eq!(tip(&modest).await.status(), StatusCode::OK);

@@ -67,11 +67,16 @@ pub(crate) fn routes() -> Router<Arc<Api>> {
         .layer(DefaultBodyLimit::max(limits::FORM_BYTES_MAX))
 }
 
-/// What answers where no route is: a page to browsers, a refusal to programs.
+/// What answers where no route is.
 pub(crate) async fn nowhere(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response {
+    refuse(&api, &headers, ApiError::NoRoute).await
+}
+
+/// A refusal: a page to browsers, JSON to programs.
+pub(crate) async fn refuse(api: &Arc<Api>, headers: &HeaderMap, error: ApiError) -> Response {
     let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     if accepts.is_some_and(|accepts| accepts.contains("text/html")) {
-        return page::answer(&api, async { Err(ApiError::NoRoute) }).await;
+        return page::answer(api, async { Err(error) }).await;
     }
-    ApiError::NoRoute.into_response()
+    error.into_response()
 }

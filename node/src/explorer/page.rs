@@ -9,6 +9,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::moment::now_ms;
 use super::{amount, assets, name};
+use crate::rpc::TipView;
 use crate::rpc::api::Api;
 use crate::rpc::error::ApiError;
 
@@ -62,7 +63,10 @@ pub(super) async fn answer(
     api: &Arc<Api>,
     page: impl Future<Output = Result<Page, ApiError>> + Send,
 ) -> Response {
-    let page = page.await.unwrap_or_else(|error| refused(&error));
+    let (page, wait) = match page.await {
+        Ok(page) => (page, None),
+        Err(error) => (refused(&error), error.retry_after_s()),
+    };
     let (status, html) = (page.status, framed(api, &page).into_string());
     let mut response = (status, Html(html)).into_response();
     let headers = response.headers_mut();
@@ -70,8 +74,8 @@ pub(super) async fn answer(
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    if let Some(wait) = wait {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(wait));
     }
     response
 }
@@ -84,6 +88,9 @@ fn refused(error: &ApiError) -> Page {
             ("Not found", "It may be on another network, or this node has not heard of it yet.")
         }
         StatusCode::SERVICE_UNAVAILABLE => ("Not now", "Try again in a moment."),
+        StatusCode::TOO_MANY_REQUESTS => {
+            ("Too often", "Try again in a moment. Updates that come by themselves count, too.")
+        }
         StatusCode::INTERNAL_SERVER_ERROR => ("The node failed", "Its log says more."),
         _ => ("This cannot be asked", "Check the address, or search for a hash, height or key above."),
     };
@@ -129,6 +136,7 @@ fn framed(api: &Api, page: &Page) -> Markup {
                     }
                     (navigation(page.section))
                 }
+                div #behind role="status" data-live { (behind(&tip)) }
                 div #notice role="status" {}
                 main #main tabindex="-1" {
                     h1 { (page.title) }
@@ -136,6 +144,16 @@ fn framed(api: &Api, page: &Page) -> Markup {
                 }
                 (footer(api))
             }
+        }
+    }
+}
+
+/// Whoever does not find what others see is told why.
+fn behind(tip: &TipView) -> Markup {
+    html! {
+        @if tip.syncing {
+            p.alert { (mark("warn", "Catching up")) " This node is at block " (amount::count(tip.height)) " of "
+                (amount::count(tip.headers_height.max(tip.height))) ": what came later is not here yet." }
         }
     }
 }

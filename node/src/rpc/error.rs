@@ -188,7 +188,13 @@ impl ApiError {
         }
     }
 
-    fn retry_after_s(&self) -> Option<u64> {
+    /// Seconds after which it may be asked again.
+    pub(crate) fn retry_after_s(&self) -> Option<u64> {
+        let is_passing = self.status() == StatusCode::SERVICE_UNAVAILABLE;
+        self.wait_s().or(is_passing.then_some(1))
+    }
+
+    fn wait_s(&self) -> Option<u64> {
         match self {
             Self::TooOften { wait } => Some(seconds(*wait)),
             _ => None,
@@ -197,7 +203,7 @@ impl ApiError {
 
     pub(super) fn refusal(&self) -> Refusal {
         let (_, rule, name) = self.parts();
-        Refusal { rule, name, message: self.to_string(), retry_after_s: self.retry_after_s() }
+        Refusal { rule, name, message: self.to_string(), retry_after_s: self.wait_s() }
     }
 
     /// Its code in JSON-RPC.
@@ -218,10 +224,8 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         self.log();
-        let (status, wait) = (self.status(), self.retry_after_s());
-        let mut response = (status, Json(Envelope { error: self.refusal() })).into_response();
-        let wait = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(1).or(wait);
-        if let Some(wait) = wait {
+        let mut response = (self.status(), Json(Envelope { error: self.refusal() })).into_response();
+        if let Some(wait) = self.retry_after_s() {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait));
         }
         response

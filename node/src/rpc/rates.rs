@@ -12,13 +12,14 @@ use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::transaction::{Sender, Transaction};
 
 use super::api::Api;
 use super::error::ApiError;
 use super::limits::{RATE_BURST, RATED_MAX};
+use crate::explorer::refuse;
 
 /// How often one identity may ask; 0 is as often as it likes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -127,7 +128,7 @@ pub(super) async fn limit(State(api): State<Arc<Api>>, request: Request, next: N
         if is_free(request.uri().path()) { Ok(()) } else { api.rates.request(request.extensions().get()) };
     match charged {
         Ok(()) => next.run(request).await,
-        Err(error) => error.into_response(),
+        Err(error) => refuse(&api, request.headers(), error).await,
     }
 }
 

@@ -406,6 +406,9 @@ async fn tip_is_awaited_and_readiness_follows_it() {
     let node = running().await;
     let tip = TipView::clone(&node.tips.borrow());
     assert_eq!(node.ask("GET /readyz HTTP/1.1", b"").await, (200, b"ok".to_vec()));
+    let page = async || node.ask("GET /receipt HTTP/1.1", b"").await.1;
+    let is_told = |page: Vec<u8>| String::from_utf8(page).expect("text").contains("Catching up");
+    assert!(!is_told(page().await));
     let path = format!("/v1/tip?after={}&wait_ms=30000", tip.hash);
     let moved = TipView { height: 4, hash: sha256(&[b"next"]), syncing: true, ..tip.clone() };
     let publish = async {
@@ -415,6 +418,7 @@ async fn tip_is_awaited_and_readiness_follows_it() {
     let ((_, told), ()) = tokio::join!(node.get(&path), publish);
     assert_eq!(told["height"], 4);
     assert_eq!(node.refusal("/readyz").await, (503, "syncing".to_owned()));
+    assert!(is_told(page().await));
     let (_, same) = node.get(&format!("/v1/tip?after={}&wait_ms=10", sha256(&[b"next"]))).await;
     assert_eq!(same["height"], 4);
     node.stop.send(()).expect("the server runs");

@@ -212,6 +212,9 @@ pub(super) fn parse_sequence(bytes: &[u8]) -> Option<(Sender, u64)> {
     Some((sender, u64::from_be_bytes(number.try_into().ok()?)))
 }
 
+/// Bytes of a root in a key of [`Column::Roots`].
+pub(super) const ROOT_PREFIX: usize = 32;
+
 /// Bytes of a leaf in a key of [`Column::Leaves`].
 pub(super) const LEAF_PREFIX: usize = 16;
 

@@ -5,7 +5,7 @@ use rocksdb::{
     LruCacheOptions, SliceTransform,
 };
 
-use super::keys::{Column, LEAF_PREFIX};
+use super::keys::{Column, LEAF_PREFIX, ROOT_PREFIX};
 
 /// Bytes of one column family's write buffer. Small ones keep a full disk reopenable.
 const WRITE_BUFFER_BYTES: usize = 8 << 20;
@@ -89,32 +89,56 @@ pub(super) fn columns(options: &Options) -> Vec<ColumnFamilyDescriptor> {
     lru.set_capacity(options.cache_bytes);
     lru.set_num_shard_bits(CACHE_SHARD_BITS);
     let cache = Cache::new_lru_cache_opts(&lru);
-    let unnamed = ColumnFamilyDescriptor::new("default", any(&cache));
+    let unnamed = ColumnFamilyDescriptor::new("default", any(&cache, Filter::Key));
     let named =
         Column::ALL.map(|column| ColumnFamilyDescriptor::new(column.name(), settings_of(column, &cache)));
     [unnamed].into_iter().chain(named).collect()
 }
 
 fn settings_of(column: Column, cache: &Cache) -> rocksdb::Options {
-    let mut settings = any(cache);
+    let mut settings = any(cache, filter_of(column));
     if matches!(column, Column::Bodies | Column::Leaves) {
         // Hashes do not compress.
         settings.set_compression_type(DBCompressionType::None);
+    }
+    if let Filter::Prefix(bytes) = filter_of(column) {
+        settings.set_prefix_extractor(SliceTransform::create_fixed_prefix(bytes));
     }
     if column == Column::Leaves {
         // One row a record, in no order: what is merged seldom is not written over and over.
         settings.set_write_buffer_size(LEAVES_BUFFER_BYTES);
         settings.set_level_zero_file_num_compaction_trigger(LEAVES_FILES);
-        // Filters by leaf: a record that is not here costs no read.
-        settings.set_prefix_extractor(SliceTransform::create_fixed_prefix(LEAF_PREFIX));
     }
     settings
 }
 
-fn any(cache: &Cache) -> rocksdb::Options {
+/// What the filters of a column tell to be absent without a read. They share the cache with what is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Filter {
+    /// A key.
+    Key,
+    /// Every key that begins with so many bytes; the number of files that a lookup reads then does not grow.
+    Prefix(usize),
+    /// Nothing: it is read in order alone.
+    None,
+}
+
+fn filter_of(column: Column) -> Filter {
+    match column {
+        Column::Leaves => Filter::Prefix(LEAF_PREFIX),
+        Column::Roots => Filter::Prefix(ROOT_PREFIX),
+        Column::Heights | Column::Kinds => Filter::None,
+        _ => Filter::Key,
+    }
+}
+
+fn any(cache: &Cache, filter: Filter) -> rocksdb::Options {
     let mut tables = BlockBasedOptions::default();
     tables.set_block_cache(cache);
-    tables.set_bloom_filter(FILTER_BITS, false);
+    if filter != Filter::None {
+        tables.set_bloom_filter(FILTER_BITS, false);
+        tables.set_whole_key_filtering(filter == Filter::Key);
+    }
     tables.set_cache_index_and_filter_blocks(true);
     tables.set_pin_l0_filter_and_index_blocks_in_cache(true);
     let mut settings = rocksdb::Options::default();

@@ -1,9 +1,11 @@
 //! Measures every read call of a node on long chains: 200 requests a second of each, open-loop, with `/livez` in between at
-//! the same rate. Latency counts from the moment at which a request was due.
+//! the same rate. Latency counts from the moment at which a request was due. Then the processor time of the node for a
+//! request, one after the other.
 //!
-//! Prints one JSON object a line, as `scripts/bench` does. The calls are those that the node's own `openapi.json` names.
+//! The nodes of all chains run at the same time and are asked in turns, a second each, so that what else the machine does meets
+//! all of them alike. Prints one JSON object a line, as `scripts/bench` does. The calls are those that the node's own
+//! `openapi.json` names.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
@@ -17,8 +19,14 @@ use serde_json::{Value, json};
 const BLOCKS: [u64; 2] = [100_000, 1_000_000];
 /// Requests a second.
 const RATE: u32 = 200;
-/// Requests of each call: 5 seconds' worth.
-const REQUESTS: usize = 1_000;
+/// Turns of each node with each call.
+const ROUNDS: usize = 9;
+/// The same where calls are named.
+const ROUNDS_OF_NAMED: usize = 45;
+/// Requests of each call in a turn, and as many to `/livez`: a second's worth.
+const REQUESTS: usize = 200;
+/// Requests of a turn whose processor time is taken.
+const ALONE: usize = 200;
 /// Blocks, spread over the chain, whose names requests are made of.
 const SAMPLES: usize = 400;
 /// Rows of a page, where a call answers with pages.
@@ -48,63 +56,145 @@ struct Target {
     query: Vec<String>,
 }
 
-/// Sorted latencies in ms, and how many answers were errors.
+/// A node with its chain.
+struct Side {
+    long: Long,
+    url: String,
+    samples: Vec<Sample>,
+}
+
+/// What was measured of one call at one node.
+#[derive(Default)]
 struct Measured {
+    /// Latencies in ms.
     call: Vec<f64>,
+    /// Those of `/livez`.
     livez: Vec<f64>,
+    /// p99 of each turn.
+    p99: Vec<f64>,
+    /// Processor time of the node for a request, in µs: one value a turn.
+    processor: Vec<f64>,
+    /// Answers that were errors.
     failed: usize,
 }
 
 #[tokio::main]
 async fn main() {
-    let mut sizes: Vec<u64> =
-        std::env::args().skip(1).map(|blocks| blocks.parse().expect("a number of blocks")).collect();
+    let (mut sizes, mut names) = (Vec::new(), Vec::new());
+    for argument in std::env::args().skip(1) {
+        match argument.parse::<u64>() {
+            Ok(blocks) => sizes.push(blocks),
+            Err(_) => names.push(argument),
+        }
+    }
     if sizes.is_empty() {
         sizes = BLOCKS.to_vec();
     }
-    let mut before: BTreeMap<String, f64> = BTreeMap::new();
+    let rounds = if names.is_empty() { ROUNDS } else { ROUNDS_OF_NAMED };
+    let http = http::client();
+    let mut sides = Vec::with_capacity(sizes.len());
     for blocks in sizes {
-        let start = Instant::now();
-        let mut long = Long::new(blocks, 10 * blocks);
-        let seconds = start.elapsed().as_secs_f64();
+        sides.push(side(&http, blocks).await);
+    }
+    let mut targets = targets(&http, &sides[0].url).await;
+    for name in &names {
+        assert!(targets.iter().any(|target| target.name == *name), "there is no call or page {name}");
+    }
+    targets.retain(|target| names.is_empty() || names.contains(&target.name));
+    for target in targets {
+        report(&target, &sides, &measure(&http, &target, &sides, rounds).await);
+    }
+    for side in &sides {
+        let resident = side.long.cluster.resident_peak_bytes(0);
         print(
-            &json!({ "figure": "blocks_written_per_second", "blocks": blocks, "value": round(blocks as f64 / seconds) }),
-        );
-        let start = Instant::now();
-        long.cluster.start(0, &["--mining-share", "0"]).await;
-        print(
-            &json!({ "figure": "seconds_to_start", "blocks": blocks, "value": round(start.elapsed().as_secs_f64()) }),
-        );
-        before = measure(&long, &before).await;
-        let resident = long.cluster.resident_peak_bytes(0);
-        print(
-            &json!({ "figure": "resident_peak_mb", "blocks": blocks, "value": round(resident as f64 / 1e6) }),
+            &json!({ "figure": "resident_peak_mb", "blocks": side.long.blocks, "value": round(resident as f64 / 1e6) }),
         );
     }
 }
 
-/// Measures each target; gives each one's p99, for the growth of the next.
-async fn measure(long: &Long, before: &BTreeMap<String, f64>) -> BTreeMap<String, f64> {
+/// Writes a chain, and starts a node on it.
+async fn side(http: &Client, blocks: u64) -> Side {
+    let start = Instant::now();
+    let mut long = Long::new(blocks, 10 * blocks);
+    let seconds = start.elapsed().as_secs_f64();
+    print(
+        &json!({ "figure": "blocks_written_per_second", "blocks": blocks, "value": round(blocks as f64 / seconds) }),
+    );
+    let start = Instant::now();
+    long.cluster.start(0, &["--mining-share", "0"]).await;
+    print(
+        &json!({ "figure": "seconds_to_start", "blocks": blocks, "value": round(start.elapsed().as_secs_f64()) }),
+    );
     let url = long.cluster.url(0).to_owned();
-    let http = http::client();
-    let samples = samples(long, &http, &url).await;
-    let mut all = BTreeMap::new();
-    for target in targets(&http, &url).await {
-        let requests = |at: usize| request(&http, &url, &target, long, &samples[at * 31 % samples.len()]);
-        let Measured { call, livez, failed } = timed(&http, &url, requests).await;
-        let (p50, p99, base) = (quantile(&call, 50), quantile(&call, 99), quantile(&livez, 99));
-        let growth = before.get(&target.name).map(|before| round(p99 / before));
-        print(&json!({
-            "figure": target.name, "blocks": long.blocks, "p50_ms": round(p50), "p99_ms": round(p99), "livez_p99_ms": round(base),
-            "ratio": round(p99 / base), "growth": growth, "p50_livez_ms": round(quantile(&livez, 50)), "failed": failed,
-        }));
-        all.insert(target.name, p99);
+    let samples = samples(&long, http, &url).await;
+    counted(http, &url).await;
+    Side { long, url, samples }
+}
+
+/// Waits until the explorer has counted the chain's records, which it does once, beside what it is asked for.
+async fn counted(http: &Client, url: &str) {
+    loop {
+        let page = http.get(url).send().await.expect("an answer").text().await.expect("text");
+        if !page.contains("counting on") {
+            return;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    all
+}
+
+/// Measures one call at each node in turns.
+async fn measure(http: &Client, target: &Target, sides: &[Side], rounds: usize) -> Vec<Measured> {
+    let mut measured: Vec<Measured> = sides.iter().map(|_| Measured::default()).collect();
+    let mut asked = 0;
+    for _ in 0..rounds {
+        for (side, measured) in sides.iter().zip(&mut measured) {
+            let request =
+                |at: usize| request(http, target, side, &side.samples[at * 31 % side.samples.len()]);
+            timed(http, &side.url, |at| request(asked + at), measured).await;
+            let before = side.long.cluster.processor_time(0);
+            for at in 0..ALONE {
+                let answer = request(asked + REQUESTS + at).send().await.expect("an answer");
+                answer.bytes().await.expect("a body");
+            }
+            let taken = side.long.cluster.processor_time(0).saturating_sub(before);
+            measured.processor.push(taken.as_secs_f64() * 1e6 / ALONE as f64);
+        }
+        asked += REQUESTS + ALONE;
+    }
+    for measured in &mut measured {
+        measured.call.sort_by(f64::total_cmp);
+        measured.livez.sort_by(f64::total_cmp);
+    }
+    measured
+}
+
+/// Growth is against the first chain: the median of what it was in each turn. Processor time is that of the cheapest turn, since
+/// what else the node and the machine do only adds to it.
+fn report(target: &Target, sides: &[Side], measured: &[Measured]) {
+    let least = |values: &[f64]| values.iter().copied().fold(f64::INFINITY, f64::min);
+    let first = &measured[0];
+    for (side, of) in sides.iter().zip(measured) {
+        let (p99, base) = (quantile(&of.call, 99), quantile(&of.livez, 99));
+        let mut growth: Vec<f64> = of.p99.iter().zip(&first.p99).map(|(of, first)| of / first).collect();
+        growth.sort_by(f64::total_cmp);
+        print(&json!({
+            "figure": target.name, "blocks": side.long.blocks,
+            "p50_ms": round(quantile(&of.call, 50)), "p99_ms": round(p99), "processor_us": round(least(&of.processor)),
+            "p50_livez_ms": round(quantile(&of.livez, 50)), "p99_livez_ms": round(base), "ratio": round(p99 / base),
+            "p99_growth": round(quantile(&growth, 50)),
+            "processor_growth": round(least(&of.processor) / least(&first.processor)),
+            "failed": of.failed,
+        }));
+    }
 }
 
 /// Sends the call and `/livez` in turns, each when it is due, however long others take.
-async fn timed(http: &Client, url: &str, request: impl Fn(usize) -> reqwest::RequestBuilder) -> Measured {
+async fn timed(
+    http: &Client,
+    url: &str,
+    request: impl Fn(usize) -> reqwest::RequestBuilder,
+    measured: &mut Measured,
+) {
     let (start, interval) = (Instant::now(), Duration::from_secs(1) / (2 * RATE));
     let mut waiting = Vec::with_capacity(2 * REQUESTS);
     for at in 0..2 * REQUESTS {
@@ -119,15 +209,15 @@ async fn timed(http: &Client, url: &str, request: impl Fn(usize) -> reqwest::Req
             (is_call, due.elapsed().as_secs_f64() * 1e3, is_fine)
         }));
     }
-    let mut measured = Measured { call: Vec::new(), livez: Vec::new(), failed: 0 };
+    let mut turn = Vec::with_capacity(REQUESTS);
     for answered in waiting {
         let (is_call, ms, is_fine) = answered.await.expect("it ends");
         measured.failed += usize::from(!is_fine);
-        if is_call { measured.call.push(ms) } else { measured.livez.push(ms) }
+        if is_call { turn.push(ms) } else { measured.livez.push(ms) }
     }
-    measured.call.sort_by(f64::total_cmp);
-    measured.livez.sort_by(f64::total_cmp);
-    measured
+    turn.sort_by(f64::total_cmp);
+    measured.p99.push(quantile(&turn, 99));
+    measured.call.append(&mut turn);
 }
 
 /// Every read call, then the explorer's pages.
@@ -170,13 +260,8 @@ async fn targets(http: &Client, url: &str) -> Vec<Target> {
     targets
 }
 
-fn request(
-    http: &Client,
-    url: &str,
-    target: &Target,
-    long: &Long,
-    sample: &Sample,
-) -> reqwest::RequestBuilder {
+fn request(http: &Client, target: &Target, side: &Side, sample: &Sample) -> reqwest::RequestBuilder {
+    let Side { long, url, .. } = side;
     let mut path = target.path.clone();
     while let Some((begin, rest)) = path.split_once('{') {
         let (name, end) = rest.split_once('}').expect("braces are closed");

@@ -1,4 +1,5 @@
-// Files are hashed here and never sent: by choosing one, or by dropping it anywhere on the page.
+// Files are hashed here and never sent: by choosing one, or by dropping it anywhere on the page. A receipt that is dropped
+// on its form is sent with it.
 
 import { Sha256, toHex } from './sha256.js';
 
@@ -24,9 +25,6 @@ async function find(file) {
 // What becomes of a file, by where it is chosen.
 const takers = {
   search: find,
-  async receipt(file) {
-    document.getElementById('receipt').value = await file.text();
-  },
   async record(file) {
     document.getElementById('record').value = await hashed(file);
   },
@@ -46,10 +44,15 @@ export function files() {
     if (event.dataTransfer.types.includes('Files')) event.preventDefault();
   });
   document.addEventListener('drop', (event) => {
-    const file = event.dataTransfer.files[0];
-    if (!file) return;
+    const { files } = event.dataTransfer;
+    // The field for a file takes one by itself.
+    if (files.length === 0 || event.target.type === 'file') return;
     event.preventDefault();
-    const isReceipt = event.target.id === 'receipt';
-    take(isReceipt ? takers.receipt : takers.search, file);
+    if (event.target.id === 'receipt') {
+      event.target.value = '';
+      document.getElementById('file').files = files;
+    } else {
+      take(takers.search, files[0]);
+    }
   });
 }

@@ -124,7 +124,8 @@ function button() {
 
 export function live() {
   synchronise(document.body);
-  if (regions().length === 0) return;
+  // What frames the page is kept up to date with it, and is no reason by itself.
+  if (document.querySelector('main [data-live]') === null) return;
   regions().forEach((region) => served.set(region.id, region.innerHTML));
   const place = document.getElementById('live');
   place.replaceChildren(document.createTextNode(''), button());
