@@ -206,16 +206,17 @@ impl Cluster {
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
     }
 
-    /// Processor time that the living threads of node `i` have taken, user and system.
-    pub fn processor_time(&self, i: usize) -> Duration {
+    /// Processor time that each living thread of node `i` has taken, user and system, by its id.
+    pub fn processor_times(&self, i: usize) -> BTreeMap<u32, Duration> {
         let id = self.nodes[i].as_ref().expect("the node runs").process.id();
         let threads = std::fs::read_dir(format!("/proc/{id}/task")).expect("a running process");
         // One of them may end meanwhile.
-        let of = |thread: std::fs::DirEntry| std::fs::read_to_string(thread.path().join("schedstat")).ok();
-        let taken = threads.filter_map(|thread| of(thread.ok()?));
-        Duration::from_nanos(
-            taken.filter_map(|line| line.split(' ').next()?.parse::<u64>().ok()).sum::<u64>(),
-        )
+        let of = |thread: std::fs::DirEntry| {
+            let line = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+            let taken = Duration::from_nanos(line.split(' ').next()?.parse().ok()?);
+            Some((thread.file_name().to_str()?.parse().ok()?, taken))
+        };
+        threads.filter_map(|thread| of(thread.ok()?)).collect()
     }
 
     /// GETs JSON from node `i`; none while it does not answer with success.

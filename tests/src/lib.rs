@@ -5,6 +5,7 @@
 
 pub mod anchored;
 pub mod browser;
+pub mod calls;
 pub mod cluster;
 pub mod disk;
 pub mod events;

@@ -6,13 +6,18 @@ use std::time::{Duration, Instant};
 pub const LONG: Duration = Duration::from_secs(90);
 
 /// Asks `attempt` until it gives something; panics with `what` after [`LONG`].
-pub async fn until<T>(what: &str, mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn until<T>(what: &str, attempt: impl AsyncFnMut() -> Option<T>) -> T {
+    until_within(LONG, what, attempt).await
+}
+
+/// The same with another end.
+pub async fn until_within<T>(limit: Duration, what: &str, mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(value) = attempt().await {
             return value;
         }
-        assert!(start.elapsed() < LONG, "waited in vain for: {what}");
+        assert!(start.elapsed() < limit, "waited in vain for: {what}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

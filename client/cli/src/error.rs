@@ -91,6 +91,9 @@ pub(crate) enum CliError {
     FolderEmpty(PathBuf),
     #[error("{0}")]
     Service(String),
+    /// A key of a service's configuration has a value that it cannot have.
+    #[error("{0}")]
+    Setting(String),
 }
 
 fn why(outcome: Outcome) -> &'static str {
@@ -120,10 +123,11 @@ impl CliError {
         ExitCode::from(self.exit_code())
     }
 
-    /// 1: the answer is no. 2: usage. 3: could not be done.
+    /// 1: the answer is no. 2: usage, or a configuration that is wrong. 3: could not be done.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) => 2,
+            // A service that is started again with the same configuration would end the same way.
+            Self::Usage(_) | Self::Config { .. } | Self::Setting(_) => 2,
             Self::NotVerified { .. }
             | Self::FolderNotVerified { .. }
             | Self::FolderEmpty(_)
@@ -161,7 +165,6 @@ impl CliError {
             | Self::Read { .. }
             | Self::Write { .. }
             | Self::TooLong { .. }
-            | Self::Config { .. }
             | Self::Key(_)
             | Self::Log(_)
             | Self::Headers(_)
@@ -241,6 +244,7 @@ impl CliError {
             | Self::NoEffect { .. }
             | Self::NotVerified { .. }
             | Self::FolderNotVerified { .. }
+            | Self::Setting(_)
             | Self::Service(_) => return None,
         };
         Some(hint)

@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use dronechain_cloud::CloudError;
 use dronechain_controller::ControllerError;
 use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
@@ -78,6 +79,9 @@ impl Controller {
         let ended = dronechain_controller::run(config, stopped()?).await;
         ended.map_err(|error| match error {
             ControllerError::Key(error) => CliError::Key(error),
+            error @ (ControllerError::BatchRecords { .. }
+            | ControllerError::Confirmations
+            | ControllerError::Address(_)) => CliError::Setting(error.to_string()),
             error => CliError::Service(error.to_string()),
         })
     }
@@ -89,7 +93,10 @@ impl Cloud {
         let plain = [("data", run.data), ("listen", run.listen)];
         let config = configuration(run.config.as_deref(), plain, run.nodes, &run.others)?;
         let ended = dronechain_cloud::run(config, stopped()?).await;
-        ended.map_err(|error| CliError::Service(error.to_string()))
+        ended.map_err(|error| match error {
+            CloudError::Confirmations | CloudError::Address(_) => CliError::Setting(error.to_string()),
+            error => CliError::Service(error.to_string()),
+        })
     }
 }
 

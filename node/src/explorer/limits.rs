@@ -4,6 +4,8 @@ use dronechain_chain_spec::limits::RECEIPT_BYTES_MAX;
 
 /// Bytes of a form: a receipt in which every byte is escaped, and its record's hash.
 pub(super) const FORM_BYTES_MAX: usize = 3 * RECEIPT_BYTES_MAX + (1 << 10);
+/// Blocks that a node is behind when its pages say so: fewer are on their way whenever one is made.
+pub(super) const BEHIND_TOLD: u64 = 3;
 /// Blocks that are counted through at a time for the number of records.
 pub(super) const TALLY_STEP: u64 = 20;
 /// Counts that are kept: a reorganisation of so many blocks is counted from where it left.

@@ -7,6 +7,7 @@ use axum::response::{Html, IntoResponse as _, Response};
 use dronechain_chain_spec::key::PublicKey;
 use maud::{DOCTYPE, Markup, html};
 
+use super::limits::BEHIND_TOLD;
 use super::moment::now_ms;
 use super::{amount, assets, name};
 use crate::rpc::TipView;
@@ -136,7 +137,7 @@ fn framed(api: &Api, page: &Page) -> Markup {
                     }
                     (navigation(page.section))
                 }
-                div #behind role="status" data-live { (behind(&tip)) }
+                div #behind data-live { (behind(&tip)) }
                 div #notice role="status" {}
                 main #main tabindex="-1" {
                     h1 { (page.title) }
@@ -151,9 +152,9 @@ fn framed(api: &Api, page: &Page) -> Markup {
 /// Whoever does not find what others see is told why.
 fn behind(tip: &TipView) -> Markup {
     html! {
-        @if tip.syncing {
+        @if tip.syncing && tip.headers_height >= tip.height + BEHIND_TOLD {
             p.alert { (mark("warn", "Catching up")) " This node is at block " (amount::count(tip.height)) " of "
-                (amount::count(tip.headers_height.max(tip.height))) ": what came later is not here yet." }
+                (amount::count(tip.headers_height)) ": what came later is not here yet." }
         }
     }
 }

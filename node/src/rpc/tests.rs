@@ -410,7 +410,8 @@ async fn tip_is_awaited_and_readiness_follows_it() {
     let is_told = |page: Vec<u8>| String::from_utf8(page).expect("text").contains("Catching up");
     assert!(!is_told(page().await));
     let path = format!("/v1/tip?after={}&wait_ms=30000", tip.hash);
-    let moved = TipView { height: 4, hash: sha256(&[b"next"]), syncing: true, ..tip.clone() };
+    let moved =
+        TipView { height: 4, hash: sha256(&[b"next"]), syncing: true, headers_height: 9, ..tip.clone() };
     let publish = async {
         tokio::task::yield_now().await;
         node.tips.send_replace(Arc::new(moved));

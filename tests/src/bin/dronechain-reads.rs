@@ -6,13 +6,13 @@
 //! all of them alike. Prints one JSON object a line, as `scripts/bench` does. The calls are those that the node's own
 //! `openapi.json` names.
 
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use dronechain_chain_spec::key::PublicKey;
+use dronechain_tests::calls::{Names, Target, calls, json_of, pages};
 use dronechain_tests::http;
 use dronechain_tests::long::{Long, leaf};
-use reqwest::{Client, Method};
+use reqwest::Client;
 use serde_json::{Value, json};
 
 /// Blocks of the chains, unless the arguments say otherwise; each with ten times as many records.
@@ -29,38 +29,11 @@ const REQUESTS: usize = 200;
 const ALONE: usize = 200;
 /// Blocks, spread over the chain, whose names requests are made of.
 const SAMPLES: usize = 400;
-/// Rows of a page, where a call answers with pages.
-const PAGE: u32 = 20;
-/// No reads: they write, wait, or have no end.
-const APART: [&str; 4] = ["tx.submit", "tx.check", "mining.submit", "mining.template"];
-
-/// What requests about one block are made of.
-struct Sample {
-    height: u64,
-    block: String,
-    txid: String,
-    root: String,
-    leaf_count: u64,
-    sequence: u64,
-    leaf: String,
-    receipt: Value,
-}
-
-/// A call, or a page of the explorer.
-struct Target {
-    name: String,
-    method: Method,
-    /// With names of parameters in braces.
-    path: String,
-    /// Parameters of the query that must be given.
-    query: Vec<String>,
-}
-
 /// A node with its chain.
 struct Side {
     long: Long,
     url: String,
-    samples: Vec<Sample>,
+    samples: Vec<Names>,
 }
 
 /// What was measured of one call at one node.
@@ -72,7 +45,7 @@ struct Measured {
     livez: Vec<f64>,
     /// p99 of each turn.
     p99: Vec<f64>,
-    /// Processor time of the node for a request, in µs: one value a turn.
+    /// Processor time of the node for a request, in µs: at most one value a turn.
     processor: Vec<f64>,
     /// Answers that were errors.
     failed: usize,
@@ -96,7 +69,8 @@ async fn main() {
     for blocks in sizes {
         sides.push(side(&http, blocks).await);
     }
-    let mut targets = targets(&http, &sides[0].url).await;
+    let mut targets = calls(&http, &sides[0].url).await;
+    targets.extend(pages());
     for name in &names {
         assert!(targets.iter().any(|target| target.name == *name), "there is no call or page {name}");
     }
@@ -151,13 +125,18 @@ async fn measure(http: &Client, target: &Target, sides: &[Side], rounds: usize) 
             let request =
                 |at: usize| request(http, target, side, &side.samples[at * 31 % side.samples.len()]);
             timed(http, &side.url, |at| request(asked + at), measured).await;
-            let before = side.long.cluster.processor_time(0);
+            let before = side.long.cluster.processor_times(0);
             for at in 0..ALONE {
                 let answer = request(asked + REQUESTS + at).send().await.expect("an answer");
                 answer.bytes().await.expect("a body");
             }
-            let taken = side.long.cluster.processor_time(0).saturating_sub(before);
-            measured.processor.push(taken.as_secs_f64() * 1e6 / ALONE as f64);
+            let after = side.long.cluster.processor_times(0);
+            // A thread that ended took its time with it: such a turn tells nothing.
+            if before.keys().all(|thread| after.contains_key(thread)) {
+                let sum = |times: &BTreeMap<u32, Duration>| times.values().sum::<Duration>();
+                let taken = sum(&after).saturating_sub(sum(&before));
+                measured.processor.push(taken.as_secs_f64() * 1e6 / ALONE as f64);
+            }
         }
         asked += REQUESTS + ALONE;
     }
@@ -220,89 +199,15 @@ async fn timed(
     measured.call.append(&mut turn);
 }
 
-/// Every read call, then the explorer's pages.
-async fn targets(http: &Client, url: &str) -> Vec<Target> {
-    let document = json_of(http, &format!("{url}/openapi.json")).await;
-    let mut targets = Vec::new();
-    for (path, operations) in document["paths"].as_object().expect("paths") {
-        for (method, operation) in operations.as_object().expect("operations") {
-            let name = operation["operationId"].as_str().expect("a name").to_owned();
-            if APART.contains(&name.as_str()) || !name.contains('.') || path == "/v1/events" {
-                continue;
-            }
-            let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
-            let wanted =
-                |it: &&Value| it["in"] == "query" && (it["required"] == true || it["name"] == "limit");
-            let query = parameters.iter().filter(wanted);
-            let query = query.map(|it| it["name"].as_str().expect("a name").to_owned()).collect();
-            let method = if method == "post" { Method::POST } else { Method::GET };
-            targets.push(Target { name, method, path: path.clone(), query });
-        }
-    }
-    for path in [
-        "/",
-        "/blocks",
-        "/block/{name}",
-        "/transactions",
-        "/tx/{txid}",
-        "/batch/{root}",
-        "/receipt/{hash}",
-        "/accounts",
-        "/key/{key}",
-        "/mempool",
-        "/peers",
-        "/forks",
-        "/evidence",
-    ] {
-        let name = format!("page {path}");
-        targets.push(Target { name, method: Method::GET, path: path.to_owned(), query: Vec::new() });
-    }
-    targets
-}
-
-fn request(http: &Client, target: &Target, side: &Side, sample: &Sample) -> reqwest::RequestBuilder {
-    let Side { long, url, .. } = side;
-    let mut path = target.path.clone();
-    while let Some((begin, rest)) = path.split_once('{') {
-        let (name, end) = rest.split_once('}').expect("braces are closed");
-        path = format!("{begin}{}{end}", value(target, name, long, sample));
-    }
-    let mut address = format!("{url}{path}");
-    for (at, name) in target.query.iter().enumerate() {
-        let sign = if at == 0 { '?' } else { '&' };
-        let _ = write!(address, "{sign}{name}={}", value(target, name, long, sample));
-    }
-    let request = http.request(target.method.clone(), address);
-    match target.name.as_str() {
-        "receipt.verify" => request.json(&json!({ "receipt": sample.receipt })),
-        "tx.states" => request.json(&json!({ "txids": [sample.txid] })),
-        _ => request,
+fn request(http: &Client, target: &Target, side: &Side, names: &Names) -> reqwest::RequestBuilder {
+    let request = http.request(target.method.clone(), target.address(&side.url, names));
+    match target.body(names) {
+        Some(body) => request.json(&body),
+        None => request,
     }
 }
 
-/// A parameter's value; a call with another parameter is one that this bench does not know yet.
-fn value(target: &Target, name: &str, long: &Long, sample: &Sample) -> String {
-    let key = long.controller.to_string();
-    match name {
-        "name" if target.path.contains("senders") => key,
-        "name" => sample.block.clone(),
-        "txid" => sample.txid.clone(),
-        "root" => sample.root.clone(),
-        "leaf_count" => sample.leaf_count.to_string(),
-        "sequence" => sample.sequence.to_string(),
-        "hash" | "q" => sample.leaf.clone(),
-        "host" => "node".to_owned(),
-        "key" => key,
-        "miner" => PublicKey::of(&long.cluster.keys[0]).to_string(),
-        "height" | "from" => sample.height.to_string(),
-        "limit" => PAGE.to_string(),
-        "kind" => "anchor".to_owned(),
-        "roll" => "accounts".to_owned(),
-        other => panic!("{}: what is {other}?", target.name),
-    }
-}
-
-async fn samples(long: &Long, http: &Client, url: &str) -> Vec<Sample> {
+async fn samples(long: &Long, http: &Client, url: &str) -> Vec<Names> {
     let mut samples = Vec::with_capacity(SAMPLES);
     let range = long.anchored();
     let step = (range.end() - range.start()) / SAMPLES as u64;
@@ -315,7 +220,7 @@ async fn samples(long: &Long, http: &Client, url: &str) -> Vec<Sample> {
         let anchor = &body["action"]["anchor"];
         let leaf = leaf(height, at % long.per_block).to_string();
         let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("no text in {block}")).to_owned();
-        samples.push(Sample {
+        samples.push(Names {
             height,
             block: text(&block["hash"]),
             txid: text(&listed["txid"]),
@@ -324,15 +229,10 @@ async fn samples(long: &Long, http: &Client, url: &str) -> Vec<Sample> {
             sequence: body["sequence"].as_u64().expect("a number"),
             receipt: json_of(http, &format!("{url}/v1/receipts/{leaf}")).await,
             leaf,
+            key: long.controller.to_string(),
         });
     }
     samples
-}
-
-async fn json_of(http: &Client, url: &str) -> Value {
-    let answer = http.get(url).send().await.expect("an answer");
-    assert!(answer.status().is_success(), "{url}: {}", answer.status());
-    answer.json().await.expect("JSON")
 }
 
 fn quantile(sorted: &[f64], percent: usize) -> f64 {

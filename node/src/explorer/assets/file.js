@@ -30,6 +30,15 @@ const takers = {
   },
 };
 
+// Takes the place of a receipt that was pasted.
+function attach(file) {
+  const one = new DataTransfer();
+  one.items.add(file);
+  document.getElementById('file').files = one.files;
+  document.getElementById('receipt').value = '';
+  tell(`${file.name} is the receipt to be checked.`);
+}
+
 function take(taker, file) {
   if (file) taker(file).catch((error) => tell(`${file.name} could not be read: ${error.message}`));
 }
@@ -44,15 +53,12 @@ export function files() {
     if (event.dataTransfer.types.includes('Files')) event.preventDefault();
   });
   document.addEventListener('drop', (event) => {
-    const { files } = event.dataTransfer;
+    const [file] = event.dataTransfer.files;
     // The field for a file takes one by itself.
-    if (files.length === 0 || event.target.type === 'file') return;
+    if (!file || event.target.type === 'file') return;
     event.preventDefault();
-    if (event.target.id === 'receipt') {
-      event.target.value = '';
-      document.getElementById('file').files = files;
-    } else {
-      take(takers.search, files[0]);
-    }
+    if (event.target.id === 'record') take(takers.record, file);
+    else if (event.target.closest?.('form.check')) attach(file);
+    else take(takers.search, file);
   });
 }

@@ -49,6 +49,8 @@ async function refresh() {
   last = Date.now();
   try {
     const answer = await fetch(window.location.href, { headers: { accept: 'text/html' } });
+    // A refusal for now is no new page.
+    if (answer.status === 429 || answer.status >= 500) return;
     const text = await answer.text();
     // Meanwhile the reader may have asked for peace.
     if (paused) return;
@@ -124,8 +126,9 @@ function button() {
 
 export function live() {
   synchronise(document.body);
-  // What frames the page is kept up to date with it, and is no reason by itself.
-  if (document.querySelector('main [data-live]') === null) return;
+  // What frames the page is kept up to date with it; by itself it is a reason only while it says something.
+  const isFramed = document.getElementById('behind').childElementCount > 0;
+  if (!isFramed && document.querySelector('main [data-live]') === null) return;
   regions().forEach((region) => served.set(region.id, region.innerHTML));
   const place = document.getElementById('live');
   place.replaceChildren(document.createTextNode(''), button());
