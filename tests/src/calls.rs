@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use reqwest::{Client, Method};
+use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Map, Value, json};
 
 /// No reads: they write, wait, or have no end.
@@ -33,13 +33,40 @@ pub struct Names {
     pub key: String,
 }
 
+impl Names {
+    /// Those of the first batch of records in the block at `height`, and of its record with that `index`.
+    pub async fn at(http: &Client, url: &str, height: u64, index: u64) -> Self {
+        let block = json_of(http, &format!("{url}/v1/block/{height}")).await;
+        let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("no text in {block}")).to_owned();
+        let number = |value: &Value| value.as_u64().unwrap_or_else(|| panic!("no number in {block}"));
+        let all = block["transactions"].as_array().expect("transactions");
+        let anchor_of = |listed: &Value| listed["transaction"]["body"]["action"]["anchor"].clone();
+        let listed = all.iter().find(|listed| anchor_of(listed)["leaf_count"].as_u64() > Some(0));
+        let listed = listed.unwrap_or_else(|| panic!("no batch of records in {block}"));
+        let (body, anchor) = (&listed["transaction"]["body"], anchor_of(listed));
+        let (root, leaf_count) = (text(&anchor["root"]), number(&anchor["leaf_count"]));
+        let leaves = format!("{url}/v1/bodies/{root}/{leaf_count}/leaves?from={index}&limit=1");
+        let leaf = text(&json_of(http, &leaves).await["leaves"][0]);
+        Self {
+            height,
+            block: text(&block["hash"]),
+            txid: text(&listed["txid"]),
+            root,
+            leaf_count,
+            sequence: number(&body["sequence"]),
+            receipt: json_of(http, &format!("{url}/v1/receipts/{leaf}")).await,
+            leaf,
+            key: text(&body["sender"]["key"]),
+        }
+    }
+}
+
 /// A call, or a page of the explorer.
 #[derive(Debug)]
 pub struct Target {
     /// The method of JSON-RPC; of a page its path behind `page `.
     pub name: String,
-    /// Of HTTP.
-    pub method: Method,
+    method: Method,
     /// With names of parameters in braces.
     path: String,
     /// Parameters of the query that must be given, and `limit`.
@@ -47,6 +74,15 @@ pub struct Target {
 }
 
 impl Target {
+    /// The request to the node with that URL.
+    pub fn request(&self, http: &Client, url: &str, names: &Names) -> RequestBuilder {
+        let request = http.request(self.method.clone(), self.address(url, names));
+        match self.body(names) {
+            Some(body) => request.json(&body),
+            None => request,
+        }
+    }
+
     /// Where it is asked at the node with that URL.
     pub fn address(&self, url: &str, names: &Names) -> String {
         let text = |name: &str| match self.value(name, names) {
@@ -66,8 +102,7 @@ impl Target {
         address
     }
 
-    /// The request's body, if it has one.
-    pub fn body(&self, names: &Names) -> Option<Value> {
+    fn body(&self, names: &Names) -> Option<Value> {
         match self.name.as_str() {
             "receipt.verify" => Some(json!({ "receipt": names.receipt })),
             "tx.states" => Some(json!({ "txids": [names.txid] })),

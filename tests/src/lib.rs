@@ -20,6 +20,7 @@ pub mod logs;
 pub mod long;
 pub mod made;
 pub mod network;
+pub mod plain;
 pub mod process;
 pub mod raw;
 pub mod sim;

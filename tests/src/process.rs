@@ -1,8 +1,13 @@
 //! Child processes that do not outlive the test, and the programs under test.
 
 use std::fs::File;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// What a program has to end those that it started.
+const ENDING: Duration = Duration::from_secs(60);
 
 /// A program that the workspace builds: a test lies in the folder below, a bench beside it.
 pub fn program(name: &str) -> PathBuf {
@@ -66,6 +71,46 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// A running program with all that it starts: asked to end when dropped, and killed if it does not.
+#[derive(Debug)]
+pub struct Group(Running);
+
+impl Group {
+    /// Starts `command` in a process group of its own, with its output in the file `log`.
+    pub fn start(command: &mut Command, log: &Path) -> Self {
+        Self(Running::start(command.process_group(0), log))
+    }
+
+    /// What it has written so far; panics with that if it has ended.
+    pub fn log(&mut self) -> String {
+        let log = self.0.log();
+        assert!(!self.0.has_ended(), "{log}");
+        log
+    }
+
+    /// Nothing waits for an answer: it may have ended, and a test that fails is not to fail twice.
+    fn signal(&self, signal: &str) {
+        let _ = Command::new("kill").args([signal, "--", &format!("-{}", self.0.id())]).status();
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if self.0.has_ended() {
+            return;
+        }
+        self.signal("-TERM");
+        let start = Instant::now();
+        while start.elapsed() < ENDING {
+            if self.0.has_ended() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        self.signal("-KILL");
     }
 }
 

@@ -1,10 +1,8 @@
 //! The explorer of real nodes: every page without a script, and in a headless Chromium.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::os::unix::process::CommandExt as _;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use dronechain_chain_spec::hash::{Hash256, sha256};
 use dronechain_chain_spec::key::{PublicKey, SigningKey};
@@ -13,15 +11,14 @@ use dronechain_chain_spec::target::Bits;
 use dronechain_chain_spec::transaction::{Action, Sender, Transaction, TransactionBody};
 use dronechain_tests::anchored::fetch;
 use dronechain_tests::browser::Browser;
-use dronechain_tests::calls::{Names, calls, json_of, pages as explorer_pages};
 use dronechain_tests::cluster::Cluster;
 use dronechain_tests::explored::{Explored, explored, record, submit};
 use dronechain_tests::hostile::Forge;
 use dronechain_tests::http;
 use dronechain_tests::long::{Long, leaf};
-use dronechain_tests::process::{Running, run};
-use dronechain_tests::wait::{until, until_within};
-use reqwest::redirect::Policy;
+use dronechain_tests::plain::{Plain, followed, links, plain};
+use dronechain_tests::process::run;
+use dronechain_tests::wait::until;
 use serde_json::{Value, json};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
@@ -31,30 +28,6 @@ const PICTURES: &str = "DRONECHAIN_PICTURES";
 const PHONE: u32 = 360;
 /// The key, as WebDriver writes it.
 const ENTER: char = '\u{e007}';
-/// The longest that `scripts/run` may take with other tests beside it.
-const RUN_MAX: Duration = Duration::from_secs(600);
-/// What `scripts/run` has to end its processes.
-const ENDING: Duration = Duration::from_secs(60);
-/// Links that are followed at most: pages of blocks lead ever further.
-const LINKS_MAX: usize = 400;
-
-/// An answer to a plain HTTP request.
-struct Plain {
-    status: u16,
-    location: Option<String>,
-    policy: Option<String>,
-    text: String,
-}
-
-/// GETs without a script, and without following redirects.
-async fn plain(url: &str) -> Plain {
-    let client = http::builder().redirect(Policy::none()).build().expect("a client");
-    let answer = client.get(url).header("accept", "text/html").send().await.expect("an answer");
-    let header = |name: &str| Some(answer.headers().get(name)?.to_str().ok()?.to_owned());
-    let (status, location) = (answer.status().as_u16(), header("location"));
-    let policy = header("content-security-policy");
-    Plain { status, location, policy, text: answer.text().await.expect("text") }
-}
 
 /// POSTs a receipt as the form does.
 async fn checked(base: &str, receipt: &str, record: &str) -> Plain {
@@ -81,29 +54,6 @@ fn uploaded(base: &str, parts: &[&str]) -> (u16, String) {
 
 fn escaped(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02x}")).collect()
-}
-
-/// Addresses that a page links to, of this node.
-fn links(page: &str) -> BTreeSet<String> {
-    let values = page.split(" href=\"").skip(1).filter_map(|rest| rest.split_once('"'));
-    let values = values.map(|(value, _)| value.replace("&amp;", "&"));
-    values
-        .filter(|value| value.starts_with('/'))
-        .map(|value| value.split('#').next().expect("some").to_owned())
-        .collect()
-}
-
-/// Follows the links from there on, all of which must lead somewhere; those that were.
-async fn followed(base: &str, mut open: Vec<String>) -> BTreeSet<String> {
-    let mut seen = BTreeSet::new();
-    while let Some(path) = open.pop().filter(|_| seen.len() < LINKS_MAX) {
-        if seen.insert(path.clone()) {
-            let page = plain(&format!("{base}{path}")).await;
-            assert_eq!(page.status, 200, "{path}");
-            open.extend(links(&page.text));
-        }
-    }
-    seen
 }
 
 /// Every page of the network by a name.
@@ -312,100 +262,6 @@ async fn receipt_of_a_sender_that_was_revoked_from_before_is_told_as_suspect() {
     })
     .await;
     assert!(told.contains("from before this anchor on what it signed is in doubt"), "{told}");
-}
-
-/// `scripts/run` with all that it starts, in a process group of its own.
-struct Run(Running);
-
-impl Run {
-    fn start(command: &mut Command, log: &Path) -> Self {
-        Self(Running::start(command.process_group(0), log))
-    }
-
-    /// Nothing waits for an answer: it may have ended, and a test that fails is not to fail twice.
-    fn signal(&self, signal: &str) {
-        let _ = Command::new("kill").args([signal, "--", &format!("-{}", self.0.id())]).status();
-    }
-}
-
-impl Drop for Run {
-    fn drop(&mut self) {
-        if self.0.has_ended() {
-            return;
-        }
-        self.signal("-TERM");
-        let start = Instant::now();
-        while start.elapsed() < ENDING {
-            if self.0.has_ended() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        self.signal("-KILL");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_page_and_call_answers_on_the_network_of_the_run_command() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let data = folder.path().join("data");
-    let mut command = Command::new(format!("{ROOT}/scripts/run"));
-    command.args(["--json", "--ports", "auto", "--log", "simulated", "--every", "1s", "--data"]).arg(&data);
-    let mut run = Run::start(&mut command, &folder.path().join("run.log"));
-    let summary = until_within(RUN_MAX, "the summary of the run", async || {
-        let log = run.0.log();
-        assert!(!run.0.has_ended(), "{log}");
-        let line = log.lines().find(|line| line.starts_with('{'))?;
-        serde_json::from_str::<Value>(line).ok()
-    })
-    .await;
-    let base = summary["urls"]["node"].as_str().expect("a URL");
-    let client = http::client();
-    let anchors = json_of(&client, &format!("{base}/v1/transactions?kind=anchor&limit=100")).await;
-    let listed = anchors["transactions"].as_array().expect("a list");
-    let anchor_of = |listed: &Value| listed["transaction"]["body"]["action"]["anchor"].clone();
-    let listed = listed.iter().find(|listed| anchor_of(listed)["leaf_count"].as_u64() > Some(0));
-    let listed = listed.expect("an anchor of records");
-    let anchor = anchor_of(listed);
-    let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("no text in {listed}")).to_owned();
-    let number = |value: &Value| value.as_u64().unwrap_or_else(|| panic!("no number in {listed}"));
-    let (root, leaf_count) = (text(&anchor["root"]), number(&anchor["leaf_count"]));
-    let leaves = json_of(&client, &format!("{base}/v1/bodies/{root}/{leaf_count}/leaves")).await;
-    let leaf = text(&leaves["leaves"][0]);
-    let height = number(&listed["height"]);
-    let names = Names {
-        block: text(&json_of(&client, &format!("{base}/v1/block/{height}")).await["hash"]),
-        height,
-        txid: text(&listed["txid"]),
-        root,
-        leaf_count,
-        sequence: number(&listed["sequence"]),
-        receipt: json_of(&client, &format!("{base}/v1/receipts/{leaf}")).await,
-        leaf,
-        key: text(&listed["sender"]["key"]),
-    };
-    let calls = calls(&client, base).await;
-    assert!(calls.len() > 30, "{calls:?}");
-    for call in &calls {
-        let mut request = client.request(call.method.clone(), call.address(base, &names));
-        if let Some(body) = call.body(&names) {
-            request = request.json(&body);
-        }
-        let answer = request.send().await.expect("an answer");
-        assert_eq!(answer.status(), 200, "{}", call.name);
-        let asked = json!({ "jsonrpc": "2.0", "id": 1, "method": call.name, "params": call.params(&names) });
-        let told = client.post(format!("{base}/rpc")).json(&asked).send().await.expect("an answer");
-        let told: Value = told.json().await.expect("JSON");
-        assert!(told.get("result").is_some(), "{asked}: {told}");
-    }
-    let mut open = vec!["/receipt".to_owned()];
-    for page in explorer_pages() {
-        let path = page.address("", &names);
-        let shown = plain(&format!("{base}{path}")).await;
-        assert!(shown.status == 200 && shown.text.contains("<h1>"), "{path}: {}", shown.status);
-        open.extend(links(&shown.text));
-    }
-    assert!(followed(base, open).await.len() > 100);
 }
 
 /// A node without peers on a chain that has only its genesis block.

@@ -9,9 +9,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use dronechain_tests::calls::{Names, Target, calls, json_of, pages};
+use dronechain_tests::calls::{Names, Target, calls, pages};
 use dronechain_tests::http;
-use dronechain_tests::long::{Long, leaf};
+use dronechain_tests::long::Long;
 use reqwest::Client;
 use serde_json::{Value, json};
 
@@ -29,6 +29,7 @@ const REQUESTS: usize = 200;
 const ALONE: usize = 200;
 /// Blocks, spread over the chain, whose names requests are made of.
 const SAMPLES: usize = 400;
+
 /// A node with its chain.
 struct Side {
     long: Long,
@@ -122,8 +123,8 @@ async fn measure(http: &Client, target: &Target, sides: &[Side], rounds: usize) 
     let mut asked = 0;
     for _ in 0..rounds {
         for (side, measured) in sides.iter().zip(&mut measured) {
-            let request =
-                |at: usize| request(http, target, side, &side.samples[at * 31 % side.samples.len()]);
+            let names = |at: usize| &side.samples[at * 31 % side.samples.len()];
+            let request = |at: usize| target.request(http, &side.url, names(at));
             timed(http, &side.url, |at| request(asked + at), measured).await;
             let before = side.long.cluster.processor_times(0);
             for at in 0..ALONE {
@@ -199,14 +200,6 @@ async fn timed(
     measured.call.append(&mut turn);
 }
 
-fn request(http: &Client, target: &Target, side: &Side, names: &Names) -> reqwest::RequestBuilder {
-    let request = http.request(target.method.clone(), target.address(&side.url, names));
-    match target.body(names) {
-        Some(body) => request.json(&body),
-        None => request,
-    }
-}
-
 async fn samples(long: &Long, http: &Client, url: &str) -> Vec<Names> {
     let mut samples = Vec::with_capacity(SAMPLES);
     let range = long.anchored();
@@ -214,23 +207,7 @@ async fn samples(long: &Long, http: &Client, url: &str) -> Vec<Names> {
     for at in 0..SAMPLES as u64 {
         // Not at the same place of each group of blocks that were written together.
         let height = range.start() + at * step + at * 7 % step.max(1);
-        let block = json_of(http, &format!("{url}/v1/block/{height}")).await;
-        let listed = &block["transactions"][0];
-        let body = &listed["transaction"]["body"];
-        let anchor = &body["action"]["anchor"];
-        let leaf = leaf(height, at % long.per_block).to_string();
-        let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("no text in {block}")).to_owned();
-        samples.push(Names {
-            height,
-            block: text(&block["hash"]),
-            txid: text(&listed["txid"]),
-            root: text(&anchor["root"]),
-            leaf_count: anchor["leaf_count"].as_u64().expect("a number"),
-            sequence: body["sequence"].as_u64().expect("a number"),
-            receipt: json_of(http, &format!("{url}/v1/receipts/{leaf}")).await,
-            leaf,
-            key: long.controller.to_string(),
-        });
+        samples.push(Names::at(http, url, height, at % long.per_block).await);
     }
     samples
 }

@@ -1,5 +1,4 @@
-// Files are hashed here and never sent: by choosing one, or by dropping it anywhere on the page. A receipt that is dropped
-// on its form is sent with it.
+// Files are hashed here and not sent, chosen or dropped on a page; but for a receipt, which goes with its form.
 
 import { Sha256, toHex } from './sha256.js';
 

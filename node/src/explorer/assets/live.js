@@ -126,9 +126,9 @@ function button() {
 
 export function live() {
   synchronise(document.body);
-  // What frames the page is kept up to date with it; by itself it is a reason only while it says something.
-  const isFramed = document.getElementById('behind').childElementCount > 0;
-  if (!isFramed && document.querySelector('main [data-live]') === null) return;
+  // That the node is behind is a reason only while it is said.
+  const isBehind = document.getElementById('behind').childElementCount > 0;
+  if (!isBehind && document.querySelector('main [data-live]') === null) return;
   regions().forEach((region) => served.set(region.id, region.innerHTML));
   const place = document.getElementById('live');
   place.replaceChildren(document.createTextNode(''), button());
