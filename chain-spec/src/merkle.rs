@@ -169,6 +169,11 @@ impl Tree {
         self.levels[0].len() as u64
     }
 
+    /// The leaf `index`, if there is one.
+    pub fn leaf(&self, index: u64) -> Option<Hash256> {
+        self.levels[0].get(usize::try_from(index).ok()?).copied()
+    }
+
     /// The path of the leaf `index`, if there is one.
     pub fn path(&self, index: u64) -> Option<Path> {
         if index >= self.leaf_count() {

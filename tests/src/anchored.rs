@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use dronechain_chain_spec::hash::sha256;
+use dronechain_chain_spec::hash::{Hash256, sha256};
 use dronechain_chain_spec::key::SigningKey;
 use dronechain_chain_spec::transaction::AnchorKind;
 use dronechain_client::{Anchorer, Batch, NodeClient};
@@ -24,20 +24,28 @@ pub fn text(path: &Path) -> &str {
 /// A node with a batch of files in a block, and the files.
 pub async fn anchored() -> (Cluster, Vec<PathBuf>) {
     let cluster = Cluster::started(1).await;
-    let key = SigningKey::from_bytes(&[90; 32]);
-    admit(&cluster, &key).await;
     let files: Vec<_> = (0..FILES).map(|at| cluster.path(&format!("file{at}"))).collect();
-    let mut batch = Batch::new();
     for (at, file) in (0..FILES).zip(&files) {
         std::fs::write(file, [at; 100]).expect("a file");
-        batch.push(sha256(&[&[at; 100]]), 1).expect("all differ");
+    }
+    let leaves: Vec<_> = (0..FILES).map(|at| sha256(&[&[at; 100]])).collect();
+    anchor(&cluster, &leaves).await;
+    (cluster, files)
+}
+
+/// Has a batch of these hashes in a block of the cluster, by a controller of its own.
+pub async fn anchor(cluster: &Cluster, leaves: &[Hash256]) {
+    let key = SigningKey::from_bytes(&[90; 32]);
+    admit(cluster, &key).await;
+    let mut batch = Batch::new();
+    for leaf in leaves {
+        batch.push(*leaf, 1).expect("all differ");
     }
     let node = NodeClient::new(cluster.url(0)).expect("an address");
     let mut anchorer = Anchorer::new(node, key, cluster.chain_id());
     anchorer.anchor(AnchorKind::Data, &batch).await.expect("a valid anchor");
-    let path = format!("/v1/receipts/{}", sha256(&[&[0; 100]]));
+    let path = format!("/v1/receipts/{}", leaves[0]);
     until("the batch in a block", async || cluster.get(0, &path).await).await;
-    (cluster, files)
 }
 
 /// Fetches the receipt of a file in `format`; gives the receipt's file.

@@ -248,6 +248,47 @@ async fn receipt_is_checked_from_its_file_in_every_format() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn pages_give_a_receipt_as_a_file_in_every_format_and_those_of_a_batch_as_lists() {
+    let network = explored().await;
+    let base = network.cluster.url(0);
+    let files = async |page: &str| {
+        let page = plain(&format!("{base}{page}")).await;
+        let files = links(&page.text).into_iter().filter(|link| link.contains("/receipts"));
+        files.filter(|link| link.starts_with("/v1/")).collect::<Vec<_>>()
+    };
+    let get = async |path: &str| http::client().get(format!("{base}{path}")).send().await.expect("an answer");
+    let file = network.cluster.path("receipt");
+    let verdict = |bytes: &[u8], leaf: &Hash256| {
+        std::fs::write(&file, bytes).expect("a file");
+        let (part, hash) = (format!("file=@{}", file.display()), format!("record={leaf}"));
+        let (status, page) = uploaded(base, &[&part, &hash]);
+        assert_eq!(status, 200, "{page}");
+        page.contains("This receipt holds") || page.contains("This proof holds, authority unchecked")
+    };
+    let leaf = network.leaves[2];
+    let of_record = files(&format!("/receipt/{leaf}")).await;
+    assert_eq!(of_record.len(), 3, "{of_record:?}");
+    for path in of_record {
+        let bytes = get(&path).await.bytes().await.expect("bytes");
+        assert!(verdict(&bytes, &leaf) && !verdict(&bytes, &network.leaves[3]), "{path}");
+    }
+    // From another leaf on the lists are those of the leaves shown.
+    let of_batch = files(&format!("/batch/{}?from=2", network.root)).await;
+    assert_eq!(of_batch.len(), 2, "{of_batch:?}");
+    for path in of_batch {
+        let page: Value = get(&path).await.json().await.expect("JSON");
+        let all = page.get("receipts").or_else(|| page.get("proofs")).and_then(Value::as_array);
+        let all = all.unwrap_or_else(|| panic!("no receipts in {page}"));
+        assert_eq!(all.len(), network.leaves.len() - 2, "{path}");
+        for (receipt, leaf) in all.iter().zip(&network.leaves[2..]) {
+            assert!(verdict(receipt.to_string().as_bytes(), leaf), "{path}");
+        }
+    }
+    let behind = files(&format!("/batch/{}?from={}", network.root, network.leaves.len())).await;
+    assert!(behind.is_empty(), "{behind:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn receipt_of_a_sender_that_was_revoked_from_before_is_told_as_suspect() {
     let network = explored().await;
     let page = format!("{}/receipt/{}", network.cluster.url(0), network.leaves[0]);

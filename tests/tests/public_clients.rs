@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use dronechain_chain_spec::hash::sha256;
+use dronechain_chain_spec::merkle;
 use dronechain_tests::anchored::{anchored, fetch, text};
 use dronechain_tests::cluster::Cluster;
 use dronechain_tests::fleet::dronechain;
@@ -28,12 +30,36 @@ fn verify(cluster: &Cluster, file: &Path, receipt: &Path) -> Output {
     run(dronechain(&["receipt", "verify", text(file), text(receipt)]).args(["--headers", text(&headers)]))
 }
 
+/// The receipts of all files in every format, as the calls for whole batches give them.
+async fn receipts_of_batch(cluster: &Cluster, files: &[PathBuf]) -> Vec<[Value; 3]> {
+    let hash = |file| sha256(&[&std::fs::read(file).expect("a file")]);
+    let root = merkle::root(&files.iter().map(hash).collect::<Vec<_>>());
+    let path = format!("/v1/bodies/{root}/{}/receipts", files.len());
+    let host = cluster.url(0).trim_start_matches("http://");
+    let [v2, v4, binary] = [
+        (path.clone(), "receipts"),
+        (format!("{path}/v4?host={host}"), "proofs"),
+        (format!("{path}/v4-binary?host={host}"), "proofs"),
+    ]
+    .map(async |(path, list)| {
+        let page = cluster.get(0, &path).await.unwrap_or_else(|| panic!("no answer: {path}"));
+        page[list].as_array().expect("a list").clone()
+    });
+    let (v2, v4, binary) = tokio::join!(v2, v4, binary);
+    v2.into_iter().zip(v4).zip(binary).map(|((v2, v4), binary)| [v2, v4, binary]).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn public_tools_read_the_proofs_and_verify_them_against_a_running_node() {
     let Some(tools) = tools() else { return };
     let (cluster, files) = anchored().await;
-    for file in [&files[0], &files[3], &files[6]] {
+    let of_batch = receipts_of_batch(&cluster, &files).await;
+    for at in [0, 3, 6] {
+        let file = &files[at];
         let [v2, v4, binary] = ["v2", "v4", "v4-binary"].map(|format| fetch(&cluster, file, format));
+        let read = |file| std::fs::read(file).expect("a receipt");
+        let json = |file| serde_json::from_slice::<Value>(&read(file)).expect("JSON");
+        assert_eq!(of_batch[at], [json(&v2), json(&v4), hex::encode(read(&binary)).into()]);
         let written = file.with_extension("written");
         let mut check = Command::new("node");
         check.arg(Path::new(ROOT).join("tests/clients/check.js")).arg(&tools);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::{Path, RawQuery, State};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::transaction::{Action, Anchor, Sender};
@@ -13,7 +14,7 @@ use serde::Deserialize;
 use super::ask::{ask, ask_of};
 use super::limits::{ANCHORS_SHOWN, LEAVES_SHOWN};
 use super::page::{Page, Section, answer, facts, mark, pager, shown};
-use super::{amount, moment, name};
+use super::{amount, files, moment, name};
 use crate::core::view::BatchId;
 use crate::rpc::anchors::AnchorsOfRoot;
 use crate::rpc::api::Api;
@@ -35,11 +36,12 @@ pub(super) async fn show(
     State(api): State<Arc<Api>>,
     Path(root): Path<String>,
     RawQuery(query): RawQuery,
+    headers: HeaderMap,
 ) -> Response {
-    answer(&api, page(&api, &root, query.as_deref().unwrap_or_default())).await
+    answer(&api, page(&api, &root, query.as_deref().unwrap_or_default(), &headers)).await
 }
 
-async fn page(api: &Arc<Api>, root: &str, query: &str) -> Result<Page, ApiError> {
+async fn page(api: &Arc<Api>, root: &str, query: &str, headers: &HeaderMap) -> Result<Page, ApiError> {
     let Wanted { leaf_count, from } = from_query(query)?;
     let anchors = ask_of::<AnchorsOfRoot>(api, "root", root, &[]).await?.anchors;
     let root: Hash256 = root.parse().map_err(|error| ApiError::Path(format!("root: {error}")))?;
@@ -48,6 +50,7 @@ async fn page(api: &Arc<Api>, root: &str, query: &str) -> Result<Page, ApiError>
         listed.extend(transaction(api, &anchor.sender, anchor.sequence).await?);
     }
     let counts: BTreeSet<_> = listed.iter().filter_map(anchor_of).map(|anchor| anchor.leaf_count).collect();
+    let from = from.unwrap_or(0);
     let leaf_count = leaf_count.or(counts.first().copied()).ok_or(ApiError::Unknown("batch"))?;
     let batch = BatchId { root, leaf_count };
     let leaves = Arc::clone(api).run(move |api| Ok(api.rpc.store.body(&batch)?)).await?;
@@ -70,7 +73,12 @@ async fn page(api: &Arc<Api>, root: &str, query: &str) -> Result<Page, ApiError>
         section aria-labelledby="leaves-title" {
             h2 #leaves-title { "Leaves" }
             @match &leaves {
-                Some(leaves) => (list(&batch, leaves, from.unwrap_or(0))),
+                Some(leaves) => {
+                    (list(&batch, leaves, from))
+                    @if from < leaves.len() && (counts.contains(&leaf_count) || anchors.len() > listed.len()) {
+                        (files::of_batch(&batch, from, LEAVES_SHOWN, headers))
+                    }
+                }
                 None => p.empty { "The hashes of this batch are not here. Nodes ask each other for them." },
             }
         }

@@ -2,6 +2,8 @@
 
 use dronechain_chain_spec::limits::RECEIPT_BYTES_MAX;
 
+use crate::rpc::limits::RECEIPTS_PAGE_MAX;
+
 /// Bytes of a form: a receipt in which every byte is escaped, and its record's hash.
 pub(super) const FORM_BYTES_MAX: usize = 3 * RECEIPT_BYTES_MAX + (1 << 10);
 /// Blocks that a node is behind when its pages say so: fewer are on their way whenever one is made.
@@ -20,6 +22,7 @@ pub(super) const BLOCKS_SHOWN: &str = "50";
 pub(super) const TRANSACTIONS_SHOWN: usize = 25;
 /// Leaves of a page.
 pub(super) const LEAVES_SHOWN: usize = 100;
+const _: () = assert!(LEAVES_SHOWN as u64 <= RECEIPTS_PAGE_MAX);
 /// Entries of a page of the registry, and devices of a page of their controller.
 pub(super) const ENTRIES_SHOWN: u32 = 100;
 /// Pieces of evidence of a page.

@@ -17,6 +17,7 @@ mod blocks;
 mod chart;
 mod check;
 mod evidence;
+mod files;
 mod forks;
 mod limits;
 mod mempool;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use dronechain_chain_spec::hash::Hash256;
 use maud::{Markup, html};
@@ -11,34 +11,38 @@ use maud::{Markup, html};
 use super::ask::ask_of;
 use super::page::{Page, Section, answer, mark};
 use super::verdict::{Judged, judge};
-use super::{name, path};
+use super::{files, name, path};
 use crate::rpc::anchors::GetReceipt;
 use crate::rpc::api::Api;
 use crate::rpc::error::ApiError;
 
 /// `GET /receipt/{hash}`
-pub(super) async fn show(State(api): State<Arc<Api>>, Path(hash): Path<String>) -> Response {
-    answer(&api, page(&api, &hash)).await
+pub(super) async fn show(
+    State(api): State<Arc<Api>>,
+    Path(hash): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    answer(&api, page(&api, &hash, &headers)).await
 }
 
-async fn page(api: &Arc<Api>, hash: &str) -> Result<Page, ApiError> {
+async fn page(api: &Arc<Api>, hash: &str, headers: &HeaderMap) -> Result<Page, ApiError> {
     let receipt = ask_of::<GetReceipt>(api, "hash", hash, &[]).await;
     let hash: Hash256 = match hash.parse() {
         Ok(hash) => hash,
         Err(error) => return Err(ApiError::Path(format!("hash: {error}"))),
     };
     let json = match receipt {
-        Ok(receipt) => receipt.0,
+        Ok(receipt) => receipt,
         Err(ApiError::Unknown(_)) => return without(api, hash).await,
         Err(error) => return Err(error),
     };
     let judged =
-        Arc::clone(api).run(move |api| Ok(judge(&api.rpc.store, json.as_bytes(), Some(hash))?)).await?;
+        Arc::clone(api).run(move |api| Ok(judge(&api.rpc.store, json.get().as_bytes(), Some(hash))?)).await?;
     let body = html! {
         div #verdict data-live { (judged.told()) }
         div #proof data-live { (shown(&judged)) }
-        p { a href={ "/v1/receipts/" (hash) } download={ (hash) ".receipt.json" } { "Download the receipt" }
-            " · " a href="/receipt" { "Check another one" } }
+        (files::of_record(&hash, headers))
+        p { a href="/receipt" { "Check another one" } }
     };
     Ok(Page::new("Receipt", Section::Receipts, body))
 }

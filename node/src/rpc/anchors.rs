@@ -111,7 +111,7 @@ impl Call for GetReceipt {
     type Answer = JsonText;
 
     async fn call(api: Arc<Api>, wanted: ByRecord) -> Result<JsonText, ApiError> {
-        api.run(move |api| found_receipt(api, &wanted)).await.map(|receipt| JsonText(receipt.to_json()))
+        api.run(move |api| Ok(JsonText::of(found_receipt(api, &wanted)?.to_json()))).await
     }
 }
 
@@ -128,19 +128,31 @@ pub(super) struct Candidate {
 pub(super) fn found_receipt(api: &Api, wanted: &ByRecord) -> Result<Receipt, ApiError> {
     let ByRecord { hash: target, device, sender, kind } = *wanted;
     for candidate in candidates(api, &target, sender)? {
-        let Candidate { sender, sequence, batch, index, .. } = candidate;
-        let Some(tree) = batch_tree(api, &batch)? else { continue };
-        let Some(path) = tree.path(index.into()) else { continue };
-        let Some(anchored) = api.anchored(sender, sequence, device)? else { continue };
-        // An anchor may name this root with another number of leaves: that one proves nothing.
-        let receipt = Receipt::new(api.rpc.store.chain_id(), target, index, path, anchored.proof);
-        if let Some(receipt) =
-            receipt.ok().filter(|receipt| kind.is_none_or(|kind| receipt.kind() == Some(kind)))
-        {
+        let Some(tree) = batch_tree(api, &candidate.batch)? else { continue };
+        if let Some(receipt) = receipt_in(api, &candidate, &tree, device, kind)? {
             return Ok(receipt);
         }
     }
     Err(ApiError::Unknown("receipt"))
+}
+
+/// The receipt of a leaf in one anchor; none if that is of another kind or batch, or is gone. Blocks.
+pub(super) fn receipt_in(
+    api: &Api,
+    candidate: &Candidate,
+    tree: &Tree,
+    device: Option<PublicKey>,
+    kind: Option<AnchorKind>,
+) -> Result<Option<Receipt>, ApiError> {
+    let Candidate { sender, sequence, batch, index, .. } = *candidate;
+    let (Some(target), Some(path)) = (tree.leaf(index.into()), tree.path(index.into())) else {
+        return Ok(None);
+    };
+    let Some(anchored) = api.anchored(sender, sequence, device)? else { return Ok(None) };
+    let receipt = Receipt::new(api.rpc.store.chain_id(), target, index, path, anchored.proof);
+    // An anchor may name this root with another number of leaves. Some leaves' paths fit that too.
+    let receipt = receipt.ok().filter(|receipt| receipt.leaf_count == batch.leaf_count);
+    Ok(receipt.filter(|receipt| kind.is_none_or(|kind| receipt.kind() == Some(kind))))
 }
 
 /// The lowest anchors of batches that hold `target`, of one sender if one is named: the earlier, the more it proves.
@@ -149,23 +161,36 @@ pub(super) fn candidates(
     target: &Hash256,
     of: Option<PublicKey>,
 ) -> Result<Vec<Candidate>, ViewError> {
-    let store = &api.rpc.store;
     let mut candidates = Vec::new();
-    for (batch, index) in store.anchors_of_leaf(target)? {
-        for (sender, sequence, height) in store.anchors_of_root(&batch.root)? {
-            if let Sender::Key(sender) = sender
-                && of.is_none_or(|of| of == sender)
-            {
-                candidates.push(Candidate { height, sender, sequence, batch, index });
-            }
-        }
+    for (batch, index) in api.rpc.store.anchors_of_leaf(target)? {
+        candidates.extend(candidates_of_batch(api, batch, index, of)?);
         candidates.sort_by_key(|candidate| candidate.height);
         candidates.truncate(RECEIPT_TRIES_MAX);
     }
     Ok(candidates)
 }
 
-fn batch_tree(api: &Api, batch: &BatchId) -> Result<Option<Arc<Tree>>, ViewError> {
+/// The lowest anchors of the root of `batch`, of one sender if one is named, for its leaf with that `index`.
+pub(super) fn candidates_of_batch(
+    api: &Api,
+    batch: BatchId,
+    index: u32,
+    of: Option<PublicKey>,
+) -> Result<Vec<Candidate>, ViewError> {
+    let mut candidates = Vec::new();
+    for (sender, sequence, height) in api.rpc.store.anchors_of_root(&batch.root)? {
+        if let Sender::Key(sender) = sender
+            && of.is_none_or(|of| of == sender)
+        {
+            candidates.push(Candidate { height, sender, sequence, batch, index });
+        }
+    }
+    candidates.sort_by_key(|candidate| candidate.height);
+    candidates.truncate(RECEIPT_TRIES_MAX);
+    Ok(candidates)
+}
+
+pub(super) fn batch_tree(api: &Api, batch: &BatchId) -> Result<Option<Arc<Tree>>, ViewError> {
     api.batches.get(batch, || Ok(api.rpc.store.body(batch)?.map(Tree::new)))
 }
 

@@ -14,6 +14,7 @@ use jsonrpsee::RpcModule;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 
 use super::api::{Api, json_text, octets};
 use super::error::ApiError;
@@ -94,26 +95,36 @@ impl JsonSchema for Octets {
         schemars::json_schema!({
             "type": "string",
             "pattern": "^([0-9a-f]{2})*$",
-            "description": "Bytes in lower-case hex; over REST the bytes themselves.",
+            "description": "Bytes in lower-case hex; where a call answers nothing else, the bytes themselves over REST.",
         })
     }
 }
 
 /// JSON that is text already: an object.
 #[derive(Debug)]
-pub(crate) struct JsonText(pub(crate) String);
+pub(crate) struct JsonText(Box<RawValue>);
+
+impl JsonText {
+    /// Of text that a serializer of JSON wrote.
+    pub(super) fn of(text: String) -> Self {
+        Self(RawValue::from_string(text).expect("it is JSON"))
+    }
+
+    /// The text.
+    pub(crate) fn get(&self) -> &str {
+        self.0.get()
+    }
+}
 
 impl Answer for JsonText {
     fn respond(self) -> Response {
-        json_text(self.0)
+        json_text(Box::<str>::from(self.0).into())
     }
 }
 
 impl Serialize for JsonText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let value: serde_json::Value =
-            serde_json::from_str(&self.0).map_err(|error| serde::ser::Error::custom(error.to_string()))?;
-        value.serialize(serializer)
+        self.0.serialize(serializer)
     }
 }
 

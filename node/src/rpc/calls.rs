@@ -2,8 +2,8 @@
 
 use super::call::Entry;
 use super::{
-    anchors, calendar, chain, health, history, leaves, mining, peers, receipts, registry, search, status,
-    transactions,
+    anchors, batch_receipts, calendar, chain, health, history, leaves, mining, peers, receipts, registry,
+    search, status, transactions,
 };
 
 /// Every call that is parameters in, an answer out. Submissions and streams are beside it.
@@ -32,6 +32,9 @@ pub(super) fn all() -> Vec<Entry> {
         Entry::of::<receipts::Verify>(),
         Entry::of::<anchors::GetBody>(),
         Entry::of::<leaves::Leaves>(),
+        Entry::of::<batch_receipts::Receipts>(),
+        Entry::of::<batch_receipts::Proofs>(),
+        Entry::of::<batch_receipts::BinaryProofs>(),
         Entry::of::<anchors::AnchorsOfRoot>(),
         Entry::of::<health::Missing>(),
         Entry::of::<registry::Entries>(),

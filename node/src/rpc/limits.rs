@@ -77,6 +77,9 @@ pub const ENTRIES_MAX: u32 = 1_000;
 pub const NAME_CHARS_MAX: u64 = 64;
 /// Leaves in one page of a batch.
 pub const LEAVES_PAGE_MAX: u64 = 1_000;
+/// Receipts in one page of a batch: each has its anchor's proof, and v4's binary form is compressed.
+pub const RECEIPTS_PAGE_MAX: u64 = 100;
+const _: () = assert!(RECEIPTS_PAGE_MAX * (RECEIPT_BYTES_MAX as u64) < RPC_ANSWER_BYTES_MAX as u64);
 
 /// Batch trees kept, of at most 4 MiB each.
 pub const BATCH_TREES_MAX: usize = 4;

@@ -9,6 +9,7 @@
 pub(crate) mod active;
 pub(crate) mod anchors;
 pub(crate) mod api;
+mod batch_receipts;
 mod cache;
 mod calendar;
 pub(crate) mod call;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
-use dronechain_chain_spec::receipt::{Document, Existence, ExistenceProof, Part, ReceiptError};
+use dronechain_chain_spec::receipt::{Document, Existence, ExistenceProof, Part, Receipt, ReceiptError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -36,7 +36,7 @@ impl Call for GetProof {
     type Answer = JsonText;
 
     async fn call(api: Arc<Api>, params: ByRecordAndHost) -> Result<JsonText, ApiError> {
-        api.run(move |api| proof(api, &params)).await.map(|proof| JsonText(proof.to_json()))
+        api.run(move |api| Ok(JsonText::of(proof(api, &params)?.to_json()))).await
     }
 }
 
@@ -51,13 +51,20 @@ impl Call for GetBinaryProof {
     type Answer = Octets;
 
     async fn call(api: Arc<Api>, params: ByRecordAndHost) -> Result<Octets, ApiError> {
-        api.run(move |api| proof(api, &params)).await.map(|proof| Octets(proof.to_binary()))
+        api.run(move |api| Ok(Octets(proof(api, &params)?.to_binary()))).await
     }
 }
 
 fn proof(api: &Api, ByRecordAndHost { hash, host }: &ByRecordAndHost) -> Result<ExistenceProof, ApiError> {
-    let receipt = found_receipt(api, &ByRecord::of(*hash))?;
-    ExistenceProof::of(&receipt, host).map_err(|error| ApiError::Query(format!("host: {error}")))
+    existence(&found_receipt(api, &ByRecord::of(*hash))?, host)
+}
+
+/// A receipt in Chainpoint v4, with the host that clients ask for its block.
+pub(super) fn existence(receipt: &Receipt, host: &str) -> Result<ExistenceProof, ApiError> {
+    ExistenceProof::of(receipt, host).map_err(|error| match error {
+        ReceiptError::Chainpoint4(error) => ApiError::Query(format!("host: {error}")),
+        _ => ApiError::Internal,
+    })
 }
 
 #[derive(Deserialize, JsonSchema)]

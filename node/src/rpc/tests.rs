@@ -74,10 +74,17 @@ fn checked(sender: Sender, by: u8, sequence: u64, action: Action) -> CheckedTran
 
 fn anchor(sequence: u64, leaves: &[Hash256]) -> CheckedTransaction {
     let leaf_count = u32::try_from(leaves.len()).expect("few");
-    let root = merkle::root(leaves);
+    anchor_by(CONTROLLER, sequence, merkle::root(leaves), leaf_count)
+}
+
+fn anchor_by(by: u8, sequence: u64, root: Hash256, leaf_count: u32) -> CheckedTransaction {
     let anchor = Anchor { kind: AnchorKind::Data, root, leaf_count, first_time: 0, last_time: 0 };
-    let sender = Sender::Key(PublicKey::of(&key(CONTROLLER)));
-    checked(sender, CONTROLLER, sequence, Action::Anchor(anchor))
+    checked(Sender::Key(PublicKey::of(&key(by))), by, sequence, Action::Anchor(anchor))
+}
+
+fn admission(sequence: u64, of: u8) -> CheckedTransaction {
+    let admit = Action::Admit { role: Role::Controller, key: PublicKey::of(&key(of)) };
+    checked(Sender::Admins, 9, sequence, admit)
 }
 
 /// Commits the next block, mined; gives its header and opening.
@@ -167,13 +174,16 @@ struct Running {
 
 /// A chain of three blocks: a controller's admission, its anchor, and an empty one.
 async fn running() -> Running {
+    running_with(&[vec![admission(0, CONTROLLER)], vec![anchor(0, &leaves())], vec![]]).await
+}
+
+/// A chain of these blocks.
+async fn running_with(blocks: &[Vec<CheckedTransaction>]) -> Running {
     let folder = tempfile::tempdir().expect("temp dir");
     let (store, loaded) = Store::open(folder.path(), &spec(), &Options::default()).expect("opens");
     let (mut state, mut headers) = (loaded.state, vec![spec().genesis()]);
-    let admit = Action::Admit { role: Role::Controller, key: PublicKey::of(&key(CONTROLLER)) };
-    let blocks = [vec![checked(Sender::Admins, 9, 0, admit)], vec![anchor(0, &leaves())], vec![]];
     let mut last = None;
-    for list in &blocks {
+    for list in blocks {
         let (header, opening) = grow(&store, &mut state, &headers, list);
         headers.push(header);
         last = Some(opening);
@@ -487,6 +497,21 @@ async fn json_rpc_and_rest_give_the_same_answers() {
             "batch.leaves",
             json!({ "root": root, "leaf_count": leaf_count() }),
             format!("/v1/bodies/{root}/{}/leaves", leaf_count()),
+        ),
+        (
+            "batch.receipts",
+            json!({ "root": root, "leaf_count": leaf_count(), "from": 1 }),
+            format!("/v1/bodies/{root}/{}/receipts?from=1", leaf_count()),
+        ),
+        (
+            "batch.receipts_v4",
+            json!({ "root": root, "leaf_count": leaf_count(), "host": "node" }),
+            format!("/v1/bodies/{root}/{}/receipts/v4?host=node", leaf_count()),
+        ),
+        (
+            "batch.receipts_v4_binary",
+            json!({ "root": root, "leaf_count": leaf_count(), "host": "node" }),
+            format!("/v1/bodies/{root}/{}/receipts/v4-binary?host=node", leaf_count()),
         ),
         ("batch.anchors", json!({ "root": root }), format!("/v1/roots/{root}")),
         ("batch.missing", json!({}), "/v1/bodies/missing".to_owned()),
