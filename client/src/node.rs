@@ -15,6 +15,7 @@ use dronechain_chain_spec::link::Link;
 use dronechain_chain_spec::merkle;
 use dronechain_chain_spec::promise::SignedPromise;
 use dronechain_chain_spec::receipt::{Authority, Receipt};
+use dronechain_chain_spec::registry::Role;
 use dronechain_chain_spec::spec::ChainSpec;
 use dronechain_chain_spec::transaction::{Anchor, AnchorKind, Sender, Transaction};
 use dronechain_chain_spec::wire::{BatchBody, Submission};
@@ -262,7 +263,10 @@ impl NodeClient {
 
     /// A key's entry with its path to the accounts' root; none of a key that is no account. Unverified.
     pub async fn account_proof(&self, key: &PublicKey) -> Result<Option<Authority>, ClientError> {
-        known(self.http.get_json(&format!("/v1/registry/{key}/proof"), &[]).await)
+        let shown: Option<Authority> =
+            known(self.http.get_json(&format!("/v1/registry/{key}/proof"), &[]).await)?;
+        // A node's path leads elsewhere, to the nodes' root.
+        Ok(shown.filter(|shown| shown.sender.entry.role != Role::Node))
     }
 
     /// The transactions of a block, in order; none if the node does not have it. Unverified.

@@ -12,7 +12,7 @@ use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::merkle::Tree;
 use dronechain_chain_spec::receipt::{AnchorProof, Authority, EntryProof};
-use dronechain_chain_spec::registry::{Registry, Roll};
+use dronechain_chain_spec::registry::{Place, Registry, Roll};
 use dronechain_chain_spec::transaction::{Action, Sender, Transaction};
 
 use super::api::{Api, BlockParts};
@@ -55,18 +55,39 @@ impl Api {
         Err(ApiError::TipMoved)
     }
 
-    /// The path of an account's entry, shown at the lowest block from which on the accounts have not changed.
-    /// Blocks.
-    pub(super) fn account_proof(&self, key: PublicKey) -> Result<Authority, ApiError> {
+    /// The path of a registered key's entry: of an account shown at the lowest block from which on the accounts have
+    /// not changed, of a node at the tip. Blocks.
+    pub(super) fn entry_proof(&self, key: PublicKey) -> Result<Authority, ApiError> {
         for _ in 0..MOVED_TRIES_MAX {
-            let place = self.tip().registry.place(&key);
-            place.filter(|place| place.roll == Roll::Accounts).ok_or(ApiError::Unknown("account"))?;
-            if let Some(authority) = self.authority(0, key, None)? {
-                return Ok(authority);
+            let place = self.tip().registry.place(&key).ok_or(ApiError::Unknown("key"))?;
+            let shown = match place.roll {
+                Roll::Accounts => self.authority(0, key, None)?,
+                Roll::Nodes => self.node_proof(&key)?,
+            };
+            if let Some(shown) = shown {
+                return Ok(shown);
             }
             thread::sleep(MOVED_PAUSE);
         }
         Err(ApiError::TipMoved)
+    }
+
+    /// A node's entry at the tip; none if tip and store are of different moments.
+    fn node_proof(&self, key: &PublicKey) -> Result<Option<Authority>, ApiError> {
+        let tip = self.tip();
+        let Some(Place { roll: Roll::Nodes, index }) = tip.registry.place(key) else { return Ok(None) };
+        let governance = self.rpc.store.admins()?.governance;
+        let nodes = tip.registry.leaves(Roll::Nodes);
+        let tree = Tree::new(std::iter::once(governance.leaf()).chain(nodes.iter().copied()).collect());
+        let commitments = tip.opening.commitments;
+        if tree.root() != commitments.nodes {
+            return Ok(None);
+        }
+        // Governance's leaf is the first.
+        let path = tree.path(u64::from(index) + 1);
+        let sender = tip.registry.account(key).zip(path);
+        let sender = sender.map(|(account, path)| EntryProof { entry: account.entry.clone(), path });
+        Ok(sender.map(|sender| Authority { height: tip.height, commitments, sender, device: None }))
     }
 
     /// Whether an anchor stands at a place; if nothing does any more, that shows later.

@@ -109,13 +109,13 @@ impl Answer for Authority {}
 impl Call for Proof {
     const NAME: &'static str = "registry.proof";
     const REST: Rest = Rest::Get("/v1/registry/{key}/proof");
-    const ABOUT: &'static str =
-        "An account's path to the accounts' root of a block, which has not changed since.";
+    const ABOUT: &'static str = "A key's entry with its path to a root that a block commits to: the accounts', which has not \
+        changed since that block; of a node the nodes', at the tip.";
     type Params = ByKey;
     type Answer = Authority;
 
     async fn call(api: Arc<Api>, ByKey { key }: ByKey) -> Result<Authority, ApiError> {
-        api.run(move |api| api.account_proof(key)).await
+        api.run(move |api| api.entry_proof(key)).await
     }
 }
 

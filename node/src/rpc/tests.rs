@@ -13,7 +13,7 @@ use dronechain_chain_spec::header::{Header, Parent};
 use dronechain_chain_spec::key::{PublicKey, SigningKey};
 use dronechain_chain_spec::merkle;
 use dronechain_chain_spec::promise::SignedPromise;
-use dronechain_chain_spec::receipt::Receipt;
+use dronechain_chain_spec::receipt::{Authority, Receipt};
 use dronechain_chain_spec::registry::Role;
 use dronechain_chain_spec::spec::{AdminSet, ChainSpec, Parameters};
 use dronechain_chain_spec::state::{Draft, State};
@@ -331,6 +331,24 @@ async fn chain_registry_and_senders_are_told() {
     assert_eq!((&sender["next_sequence"], &sender["pending_sequence"]), (&1.into(), &1.into()));
     assert_eq!(node.get("/v1/senders/admins").await.1["next_sequence"], 1);
     assert_eq!(node.get(&format!("/v1/registry/{controller}")).await.1["next_sequence"], 1);
+}
+
+#[tokio::test]
+async fn every_registered_key_has_a_path_to_a_root_that_a_block_commits_to() {
+    let node = running().await;
+    for (by, role) in [(CONTROLLER, Role::Controller), (1, Role::Node), (2, Role::Node)] {
+        let (_, shown) = node.get(&format!("/v1/registry/{}/proof", PublicKey::of(&key(by)))).await;
+        let Authority { height, commitments, sender, device } =
+            serde_json::from_value(shown).expect("a path of an entry");
+        assert_eq!((sender.entry.key, sender.entry.role), (PublicKey::of(&key(by)), role));
+        let root = if role == Role::Node { commitments.nodes } else { commitments.accounts };
+        assert_eq!(merkle::climb(&sender.entry.leaf(), &sender.path), Some(root));
+        let (_, header) = node.get(&format!("/v1/header/{height}")).await;
+        assert_eq!(header["commitments"], commitments.hash().to_string());
+        assert!(device.is_none());
+    }
+    let path = format!("/v1/registry/{}/proof", PublicKey::of(&key(77)));
+    assert_eq!(node.refusal(&path).await, (404, "unknown".to_owned()));
 }
 
 #[tokio::test]
