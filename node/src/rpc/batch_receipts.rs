@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dronechain_chain_spec::hash::Hash256;
 use dronechain_chain_spec::key::PublicKey;
 use dronechain_chain_spec::merkle::Tree;
-use dronechain_chain_spec::receipt::Receipt;
+use dronechain_chain_spec::receipt::{ExistenceProof, Receipt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,7 @@ use super::anchors::{batch_tree, candidates_of_batch, receipt_in};
 use super::api::Api;
 use super::call::{Answer, Call, JsonText, Octets, Rest};
 use super::error::ApiError;
+use super::leaves::next_page;
 use super::limits::RECEIPTS_PAGE_MAX;
 use super::params::at_most;
 use super::receipts::existence;
@@ -46,13 +47,6 @@ pub(crate) struct PageOfProofs {
     sender: Option<PublicKey>,
     /// Host, and port, at which public clients reach this node: they ask it for `/calendar/HEIGHT/data`.
     host: String,
-}
-
-impl PageOfProofs {
-    fn into_parts(self) -> (PageOfReceipts, String) {
-        let Self { root, leaf_count, from, limit, sender, host } = self;
-        (PageOfReceipts { root, leaf_count, from, limit, sender }, host)
-    }
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -115,9 +109,7 @@ impl Call for Proofs {
     type Answer = ProofsPage;
 
     async fn call(api: Arc<Api>, wanted: PageOfProofs) -> Result<ProofsPage, ApiError> {
-        let (wanted, host) = wanted.into_parts();
-        let give = move |receipt: &Receipt| Ok(JsonText::of(existence(receipt, &host)?.to_json()));
-        let (proofs, next) = api.run(move |api| page(api, &wanted, give)).await?;
+        let (proofs, next) = proofs(api, wanted, |proof| JsonText::of(proof.to_json())).await?;
         Ok(ProofsPage { proofs, next })
     }
 }
@@ -133,11 +125,20 @@ impl Call for BinaryProofs {
     type Answer = BinaryProofsPage;
 
     async fn call(api: Arc<Api>, wanted: PageOfProofs) -> Result<BinaryProofsPage, ApiError> {
-        let (wanted, host) = wanted.into_parts();
-        let give = move |receipt: &Receipt| Ok(Octets(existence(receipt, &host)?.to_binary()));
-        let (proofs, next) = api.run(move |api| page(api, &wanted, give)).await?;
+        let (proofs, next) = proofs(api, wanted, |proof| Octets(proof.to_binary())).await?;
         Ok(BinaryProofsPage { proofs, next })
     }
+}
+
+/// A page of proofs, each as `write` writes it, and where the next one begins.
+async fn proofs<T: Send + 'static>(
+    api: Arc<Api>,
+    wanted: PageOfProofs,
+    write: fn(&ExistenceProof) -> T,
+) -> Result<(Vec<T>, Option<u32>), ApiError> {
+    let PageOfProofs { root, leaf_count, from, limit, sender, host } = wanted;
+    let wanted = PageOfReceipts { root, leaf_count, from, limit, sender };
+    api.run(move |api| page(api, &wanted, |receipt| Ok(write(&existence(receipt, &host)?)))).await
 }
 
 /// A page of receipts, each as `give` makes it, and where the next one begins. Blocks.
@@ -160,8 +161,7 @@ fn page<T>(
         receipt = Receipt { target, index, path, ..receipt };
         found.push(give(&receipt)?);
     }
-    let next = u32::try_from(found.len()).ok().and_then(|len| from.checked_add(len));
-    let next = next.filter(|next| *next < leaf_count && !found.is_empty());
+    let next = next_page(from, found.len(), leaf_count);
     Ok((found, next))
 }
 

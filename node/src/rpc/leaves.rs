@@ -57,8 +57,13 @@ impl Call for Leaves {
             .skip(usize::try_from(from).unwrap_or(usize::MAX))
             .take(usize::try_from(limit).unwrap_or(usize::MAX))
             .collect();
-        let behind = u64::from(from).saturating_add(page.len() as u64);
-        let next = u32::try_from(behind).ok().filter(|behind| *behind < leaf_count && !page.is_empty());
+        let next = next_page(from, page.len(), leaf_count);
         Ok(LeavesPage { leaves: page, next })
     }
+}
+
+/// Where the page behind one of `len` leaves from `from` on begins; none behind the last leaf, or an empty page.
+pub(super) fn next_page(from: u32, len: usize, leaf_count: u32) -> Option<u32> {
+    let next = u32::try_from(len).ok().and_then(|len| from.checked_add(len));
+    next.filter(|next| *next < leaf_count && len > 0)
 }
